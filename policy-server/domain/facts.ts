@@ -1,0 +1,38 @@
+import type { Plan } from '#domain/plan';
+import type { Instant } from '#domain/time';
+
+/**
+ * All that `decide` may look at, at rest: no "now" and nothing that time alone decides. Standing (covered, expired,
+ * spent) is computed from these; only acts (a grant, a suspension, accounted usage) are stored.
+ */
+export type Facts = {
+  readonly subscriberId: number;
+  readonly username: string;
+  readonly billing: 'prepaid' | 'postpaid';
+  readonly tags: readonly string[];
+  /** Since when the subscriber is suspended by an admin's act; null when not. */
+  readonly suspendedSince: Instant | null;
+  /** Every grant that is in force, is still to come, or ended within the longest grace a policy may give. In no order. */
+  readonly grants: readonly Grant[];
+  /**
+   * Bytes ever charged to this subscriber's grants, up and down together; it never shrinks. It is the scale on which
+   * `Decision.validBelow` is read.
+   */
+  readonly chargedBytes: number;
+  /** The NAS that asks, where one does; null when nobody dials (a forecast, a list). */
+  readonly nas: { readonly name: string; readonly tags: readonly string[] } | null;
+  /** Grows with every stored change of this subscriber: a reader keeps the higher of two. */
+  readonly version: number;
+};
+
+/** A right to service for a span of time, bought or given; the plan is the revision that was sold. */
+export type Grant = {
+  readonly id: number;
+  readonly plan: Plan;
+  /** In force from this instant … */
+  readonly from: Instant;
+  /** … until just before this one (a revoked grant ends where it was revoked). `from < until`. */
+  readonly until: Instant;
+  /** Bytes charged to this grant so far. */
+  readonly usedBytes: number;
+};

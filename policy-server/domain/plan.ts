@@ -1,0 +1,34 @@
+/**
+ * What is sold: one revision of a plan (in pages: *paket*). Rates are bits per second seen from the subscriber;
+ * only `radius/mikrotik` knows the router's rx/tx order.
+ */
+export type Plan = {
+  readonly revisionId: number;
+  readonly name: string;
+  readonly rate: Rate;
+  /** Bytes a grant of this plan allows, up and down together; null = unlimited. */
+  readonly allowanceBytes: number | null;
+  readonly period: Period;
+  /** Whole rupiah. */
+  readonly priceRupiah: number;
+  /** PPP profile on the router (Mikrotik-Group); null = the PPPoE server's default profile. */
+  readonly profile: string | null;
+};
+
+export type Rate = {
+  readonly downloadBps: number;
+  readonly uploadBps: number;
+  readonly burst: Burst | null;
+};
+
+export type Burst = {
+  readonly downloadBps: number;
+  readonly uploadBps: number;
+  /** Burst is allowed while the average rate is below the threshold. */
+  readonly thresholdDownloadBps: number;
+  readonly thresholdUploadBps: number;
+  readonly seconds: number;
+};
+
+/** How long a grant lasts: calendar months keep the day of the month where the month has it (31 Jan → 28 Feb). */
+export type Period = { readonly days: number } | { readonly months: number };
