@@ -1,0 +1,152 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { InvalidInput } from '#domain/errors';
+
+/** What the environment decides about one node. Everything else is data in the database. */
+export type Config = {
+  /** Address of a PostgreSQL ≥ 15; null = the embedded one in `dataDir`. */
+  readonly databaseUrl: string | null;
+  /** Absolute path of the folder that holds this node's journal, key and (embedded) database. */
+  readonly dataDir: string;
+  readonly http: { readonly host: string; readonly port: number };
+  /** Where subscribers' browsers reach this node, without a slash at the end. */
+  readonly publicUrl: string;
+  readonly radius: {
+    readonly host: string;
+    readonly authPort: number;
+    readonly acctPort: number;
+    readonly workers: number;
+  };
+  readonly masterKeyFile: string;
+  /** IANA name of the company's zone. */
+  readonly zone: string;
+  readonly logLevel: LogLevel;
+};
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** At most this many RADIUS workers are started unless more are asked for: two answer more than one NIC queue brings. */
+const WORKERS_BY_DEFAULT_AT_MOST = 2;
+
+/**
+ * Reads the configuration out of an environment. An empty value counts as unset.
+ *
+ * @throws InvalidInput with one line for every wrong variable: what is wrong, what is allowed, an example
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environmentSchema.safeParse(set);
+  if (!parsed.success) throw new InvalidInput(parsed.error.issues.map((issue) => faultOf(String(issue.path[0]), set)));
+  const env = parsed.data;
+  if (env.RADIUS_AUTH_PORT === env.RADIUS_ACCT_PORT && env.RADIUS_AUTH_PORT !== 0) {
+    throw new InvalidInput([
+      `RADIUS_ACCT_PORT=${env.RADIUS_ACCT_PORT} is also RADIUS_AUTH_PORT; give each a port of its own, for example RADIUS_ACCT_PORT=${env.RADIUS_AUTH_PORT + 1}`,
+    ]);
+  }
+  const dataDir = resolve(env.DATA_DIR);
+  return {
+    databaseUrl: env.DATABASE_URL ?? null,
+    dataDir,
+    http: { host: env.HTTP_HOST, port: env.HTTP_PORT },
+    publicUrl: (env.PUBLIC_URL ?? `http://${visibleHost(env.HTTP_HOST)}:${env.HTTP_PORT}`).replace(/\/+$/, ''),
+    radius: {
+      host: env.RADIUS_HOST,
+      authPort: env.RADIUS_AUTH_PORT,
+      acctPort: env.RADIUS_ACCT_PORT,
+      workers: env.RADIUS_WORKERS ?? Math.min(WORKERS_BY_DEFAULT_AT_MOST, availableParallelism()),
+    },
+    masterKeyFile: resolve(env.MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
+    zone: env.COMPANY_TIMEZONE,
+    logLevel: env.LOG_LEVEL,
+  };
+}
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/)
+  .transform(Number)
+  .refine((number) => number <= 65535);
+
+const environmentSchema = z.object({
+  DATABASE_URL: z
+    .string()
+    .refine((text) => ['postgres:', 'postgresql:'].includes(urlOrNull(text)?.protocol ?? ''))
+    .optional(),
+  DATA_DIR: z
+    .string()
+    .refine((text) => !text.includes('\0'))
+    .default('./data'),
+  HTTP_HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/)
+    .default('0.0.0.0'),
+  HTTP_PORT: port.default(3000),
+  PUBLIC_URL: z
+    .string()
+    .refine((text) => ['http:', 'https:'].includes(urlOrNull(text)?.protocol ?? ''))
+    .optional(),
+  RADIUS_HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/)
+    .default('0.0.0.0'),
+  RADIUS_AUTH_PORT: port.default(1812),
+  RADIUS_ACCT_PORT: port.default(1813),
+  RADIUS_WORKERS: z
+    .string()
+    .regex(/^\d{1,2}$/)
+    .transform(Number)
+    .refine((count) => count >= 1 && count <= 64)
+    .optional(),
+  MASTER_KEY_FILE: z
+    .string()
+    .refine((text) => !text.includes('\0'))
+    .optional(),
+  COMPANY_TIMEZONE: z.string().refine(isZone).default('Asia/Jakarta'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+});
+
+/** What is allowed in each variable, with an example. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'the address of a PostgreSQL, for example postgres://gerbang:password@db.example.net:5432/gerbang',
+  DATA_DIR: 'the path of a folder, for example /var/lib/gerbang',
+  HTTP_HOST: 'an address or name of this machine, for example 0.0.0.0 or 127.0.0.1',
+  HTTP_PORT: 'a port from 1 to 65535 (0 = any free one), for example 3000',
+  PUBLIC_URL: 'a web address, for example https://portal.example.net',
+  RADIUS_HOST: 'an address of this machine, for example 0.0.0.0 or 10.0.0.2',
+  RADIUS_AUTH_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1812',
+  RADIUS_ACCT_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1813',
+  RADIUS_WORKERS: 'a whole number from 1 to 64, for example 2',
+  MASTER_KEY_FILE: 'the path of a file, for example /etc/gerbang/master.key',
+  COMPANY_TIMEZONE: 'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura',
+  LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}, for example info`,
+};
+
+/** Variables whose value may hold a password: a fault line shows only that they are set. */
+const SECRET = new Set(['DATABASE_URL']);
+
+function faultOf(name: string, set: Readonly<Record<string, unknown>>): string {
+  const shown = SECRET.has(name) ? `${name} (its value is not shown)` : `${name}=${JSON.stringify(set[name])}`;
+  return `${shown} is not usable; allowed is ${ALLOWED[name]}`;
+}
+
+function urlOrNull(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null;
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return !/^[+-]/.test(name);
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** The wildcard address is nothing a browser can open. */
+function visibleHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

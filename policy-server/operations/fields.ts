@@ -1,0 +1,93 @@
+import { isIP, isIPv4 } from 'node:net';
+import { z } from 'zod';
+
+/** The fields that people fill in, each with what is allowed there: one meaning wherever it is asked for. */
+
+/** No control characters, and no blank at either end: both are typing accidents that nobody sees afterwards. */
+const TIDY = /^(?! )[^\p{Cc}]+(?<! )$/u;
+
+const octets = (text: string): number => Buffer.byteLength(text);
+
+export const username = z
+  .string()
+  .regex(TIDY)
+  .refine((text) => octets(text) <= 253)
+  .describe('the PPPoE user name as the router sends it, at most 253 octets, for example budi.santoso');
+
+/** RFC 2865 5.2: a User-Password carries at most 128 octets. */
+export const pppPassword = z
+  .string()
+  .regex(/^[^\p{Cc}]+$/u)
+  .refine((text) => octets(text) <= 128)
+  .describe('the PPPoE password, 1 to 128 octets, for example Rumah-77-hijau');
+
+export const entityName = (example: string) =>
+  z
+    .string()
+    .regex(TIDY)
+    .max(100)
+    .describe(`a name of 1 to 100 characters, for example ${example}`);
+
+export const personName = z
+  .string()
+  .regex(/^[^\p{Cc}]*$/u)
+  .max(200)
+  .describe('a name of at most 200 characters, for example Budi Santoso');
+
+export const phone = z
+  .string()
+  .transform((text) => text.replace(/[\s().-]/g, ''))
+  .refine((text) => /^\+?\d{6,15}$/.test(text))
+  .describe('a telephone number of 6 to 15 digits, for example +6281234567890');
+
+export const billing = z.enum(['prepaid', 'postpaid']).describe('prepaid or postpaid');
+
+/** Upper case with colons, the way RouterOS writes Calling-Station-Id. */
+export const mac = z
+  .string()
+  .transform((text) => text.replace(/[:.-]/g, '').toUpperCase())
+  .refine((digits) => /^[0-9A-F]{12}$/.test(digits))
+  .transform((digits) => digits.match(/../g)!.join(':'))
+  .describe('a MAC address, for example AA:BB:CC:DD:EE:FF');
+
+/** Addresses that a PPP peer can be given: RouterOS takes one in 127/8 or 224/3 as "use the pool". */
+export const subscriberAddress = z
+  .string()
+  .refine((text) => isIPv4(text) && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(text))
+  .describe('one IPv4 address that a subscriber can have, for example 100.64.10.7');
+
+/** One address or a CIDR without bits set behind its mask. */
+export const nasAddress = z
+  .string()
+  .refine(isNetwork)
+  .describe('the IP address the router sends from, or a CIDR, for example 10.20.0.1 or 10.20.0.0/24');
+
+export const portNumber = z.coerce.number().int().min(1).max(65535).describe('a port from 1 to 65535, for example 3799');
+
+function isNetwork(text: string): boolean {
+  const [address, mask, ...more] = text.split('/');
+  const family = isIP(address!);
+  if (family === 0 || more.length > 0 || address!.includes('%')) return false;
+  if (mask === undefined) return true;
+  const bits = family === 4 ? 32 : 128;
+  if (!/^\d{1,3}$/.test(mask) || Number(mask) > bits) return false;
+  const behind = addressBits(address!, family) & ((1n << BigInt(bits - Number(mask))) - 1n);
+  return behind === 0n;
+}
+
+function addressBits(address: string, family: number): bigint {
+  if (family === 4) return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
+  const [head = '', tail] = withoutDottedTail(address).split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array<string>(8 - left.length - right.length).fill('0');
+  return [...left, ...zeros, ...right].reduce((sum, part) => (sum << 16n) | BigInt(`0x${part}`), 0n);
+}
+
+/** `::ffff:10.0.0.1` → `::ffff:a00:1`. */
+function withoutDottedTail(address: string): string {
+  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  if (dotted === null) return address;
+  const [a, b, c, d] = dotted.slice(1).map(Number) as [number, number, number, number];
+  return `${address.slice(0, dotted.index)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+}

@@ -1,0 +1,256 @@
+import type { AnyEntity, EntityManager, EntityName, EntitySchema } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { Kysely, PostgresDialect } from 'kysely';
+import { assert } from '#domain/assert';
+import type { PgPool, PgPooledClient, PgResult } from '#storage/connection';
+import { explained, isConnectionGone, isContention } from '#storage/connection';
+import type { Listener } from '#storage/listen';
+import { listen } from '#storage/listen';
+import type { TypeParsers } from '#storage/values';
+import { valueParsers } from '#storage/values';
+
+export { sqlState, violatedConstraint } from '#storage/connection';
+export type { Listener } from '#storage/listen';
+export { json, timestamp } from '#storage/values';
+
+/**
+ * Runs SQL with bound parameters (`$1`, never in the SQL text: MikroORM 7 writes values into the text, so secrets would
+ * reach the server's log). `values.ts` says how values are sent and what comes back. A `name` makes it a prepared
+ * statement of its connection; one name must always go with one text.
+ *
+ * Throws `Unavailable` when the database cannot be reached or is in no condition to answer; any other error is as
+ * PostgreSQL gave it (`sqlState`, `violatedConstraint`).
+ */
+export type Queryable = {
+  query<Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]>;
+  /** Like `query`, for a statement whose number of changed rows is all that matters. */
+  execute(text: string, values?: readonly unknown[], name?: string): Promise<number>;
+};
+
+/** Everything inside is one commit. `em` works on the same connection and is flushed before the commit. */
+export type Transaction = Queryable & { readonly em: EntityManager };
+
+export type Database = Queryable & {
+  /**
+   * Runs `work` in one transaction. It is run again when another transaction was in the way (40001, 40P01), up to 5
+   * times with a growing pause: it must have no effect but on the database. When the connection is lost during COMMIT
+   * the outcome is not known: `Unavailable` is thrown and the work may have been committed.
+   */
+  transaction<Result>(work: (tx: Transaction) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
+  /** Calls `onPayload` for every NOTIFY on the channel, over a connection of its own that mends itself. */
+  listen(channel: string, onPayload: (payload: string) => void, onListening?: () => void): Promise<Listener>;
+  readonly orm: MikroORM;
+  readonly url: string;
+  close(): Promise<void>;
+};
+
+export type TransactionOptions = {
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  readonly readOnly?: boolean;
+  /** Instead of the 30 s every statement has; 0 = no limit (for a load of everything, a re-sealing, a migration). */
+  readonly statementTimeoutMs?: number;
+};
+
+export type DatabaseOptions = {
+  readonly url: string;
+  /** Connections at most; a listener has one more of its own. */
+  readonly poolSize: number;
+  readonly entities?: readonly (EntityName<AnyEntity> | EntitySchema)[];
+};
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 10_000;
+/** Ours, for a peer that is silent: longer than the server's own limit, so that the server's clear error wins. */
+const SILENCE_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+const ATTEMPTS = 6;
+
+/** Opens the pool; connects on first use, so it also succeeds while the database is down. */
+export function openDatabase(options: DatabaseOptions): Database {
+  let pool: PgPool | undefined;
+  const orm = new MikroORM({
+    clientUrl: options.url,
+    entities: [...(options.entities ?? [])],
+    discovery: { warnWhenNoEntities: false },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 60_000 },
+    driverOptions: {
+      ...poolOptions(options.url),
+      onPoolCreated: (made: PgPool) => {
+        pool = made;
+      },
+    },
+    logger: () => undefined,
+  });
+  orm.em.getConnection().getClient(); // makes the pool; `getNativeClient` would also connect
+  assert(pool !== undefined, 'MikroORM makes its pool when its client is first asked for');
+  return overPool(orm, pool, options.url);
+}
+
+function overPool(orm: MikroORM, pool: PgPool, url: string): Database {
+  const run = runner(pool);
+  const onPool = async (text: string, values?: readonly unknown[], name?: string): Promise<PgResult> => {
+    const client = await acquire(pool);
+    try {
+      const result = await run(client, text, values, name);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(isConnectionGone(error));
+      throw explained(error);
+    }
+  };
+  return {
+    orm,
+    url,
+    ...queryable(onPool),
+    transaction: (work, transactionOptions = {}) => transaction(orm, pool, run, work, transactionOptions),
+    listen: (channel, onPayload, onListening) => listen(pool, channel, onPayload, onListening),
+    close: () => orm.close(true),
+  };
+}
+
+/** The session's settings are sent once on connect: one round trip, and a `?options=` of the URL cannot undo them. */
+function poolOptions(url: string): Record<string, unknown> {
+  return {
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: SILENCE_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'gerbang',
+    onConnect: (client: PgPooledClient) =>
+      client.query({
+        text:
+          "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'iso_8601'; set bytea_output = 'hex';" +
+          `set statement_timeout = ${STATEMENT_TIMEOUT_MS}; set lock_timeout = ${LOCK_TIMEOUT_MS};` +
+          "set idle_in_transaction_session_timeout = '60s'",
+      }),
+  };
+}
+
+type Run = (
+  client: PgPooledClient,
+  text: string,
+  values: readonly unknown[] | undefined,
+  name: string | undefined,
+  silenceMs?: number,
+) => Promise<PgResult>;
+
+/** Our value parsers go with each statement: MikroORM's entities keep the driver's on the same connections. */
+function runner(pool: PgPool): Run {
+  const types = valueParsers(pool.options.types as TypeParsers);
+  return (client, text, values, name, silenceMs) =>
+    client.query({
+      text,
+      types,
+      ...(values === undefined ? {} : { values: values as unknown[] }),
+      ...(name === undefined ? {} : { name }),
+      ...(silenceMs === undefined ? {} : { query_timeout: silenceMs }),
+    });
+}
+
+function queryable(run: (text: string, values?: readonly unknown[], name?: string) => Promise<PgResult>): Queryable {
+  return {
+    query: async <Row extends object>(text: string, values?: readonly unknown[], name?: string) =>
+      (await run(text, values, name)).rows as Row[],
+    execute: async (text, values, name) => (await run(text, values, name)).rowCount ?? 0,
+  };
+}
+
+async function acquire(pool: PgPool): Promise<PgPooledClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+async function transaction<Result>(
+  orm: MikroORM,
+  pool: PgPool,
+  run: Run,
+  work: (tx: Transaction) => Promise<Result>,
+  options: TransactionOptions,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptTransaction(orm, pool, run, work, options);
+    } catch (error) {
+      if (!isContention(error) || attempt === ATTEMPTS) throw explained(error);
+      const pauseMs = 2 ** attempt * (1 + Math.random());
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+async function attemptTransaction<Result>(
+  orm: MikroORM,
+  pool: PgPool,
+  run: Run,
+  work: (tx: Transaction) => Promise<Result>,
+  options: TransactionOptions,
+): Promise<Result> {
+  const client = await acquire(pool);
+  const silenceMs = options.statementTimeoutMs === undefined ? undefined : silenceFor(options.statementTimeoutMs);
+  const onClient = (text: string, values?: readonly unknown[], name?: string) =>
+    run(client, text, values, name, silenceMs);
+  let em: EntityManager | undefined;
+  try {
+    await onClient(beginStatement(options));
+    const result = await work({
+      ...queryable(onClient),
+      get em() {
+        em ??= entityManagerOn(orm, client);
+        return em;
+      },
+    });
+    await em?.flush();
+    await onClient('commit');
+    client.release();
+    return result;
+  } catch (error) {
+    await rollback(client, error);
+    throw error;
+  }
+}
+
+/** With no limit on the server we wait as long as a timer can (2^31-1 ms); keep-alive still notices a dead peer. */
+const silenceFor = (statementTimeoutMs: number): number =>
+  statementTimeoutMs === 0 ? 2_147_483_647 : statementTimeoutMs + SILENCE_TIMEOUT_MS - STATEMENT_TIMEOUT_MS;
+
+function beginStatement(options: TransactionOptions): string {
+  const begin = `begin isolation level ${options.isolation ?? 'read committed'}${options.readOnly ? ' read only' : ''}`;
+  if (options.statementTimeoutMs === undefined) return begin;
+  return `${begin}; set local statement_timeout = ${options.statementTimeoutMs}; set local lock_timeout = 0`;
+}
+
+/** Gives the connection back clean; one that cannot be cleaned is closed, which rolls back on the server. */
+async function rollback(client: PgPooledClient, cause: unknown): Promise<void> {
+  if (isConnectionGone(cause)) {
+    client.release(true);
+    return;
+  }
+  try {
+    await client.query({ text: 'rollback' });
+    client.release();
+  } catch (error) {
+    client.release(error instanceof Error ? error : true);
+  }
+}
+
+/**
+ * An entity manager whose every statement goes over the connection of the transaction that is already open: a Kysely
+ * over a "pool" of just that connection, given to MikroORM as its transaction. Its BEGIN is answered here, its nested
+ * transactions become savepoints, and COMMIT stays with us.
+ */
+function entityManagerOn(orm: MikroORM, client: PgPooledClient): EntityManager {
+  const begun = { command: 'BEGIN', rowCount: null, rows: [] };
+  const only = {
+    query: (sql: string, parameters: readonly unknown[]) =>
+      sql === 'begin' ? Promise.resolve(begun) : client.query({ text: sql, values: [...parameters] }),
+    release: () => undefined,
+  };
+  const em = orm.em.fork();
+  const dialect = new PostgresDialect({ pool: { connect: async () => only, end: async () => undefined } as never });
+  em.setTransactionContext(new Kysely<unknown>({ dialect }));
+  return em;
+}

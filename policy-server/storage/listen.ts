@@ -1,0 +1,78 @@
+import type { PgClient, PgPool } from '#storage/connection';
+
+export type Listener = { close(): Promise<void> };
+
+const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_TIMEOUT_MS = 5_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * LISTENs on a connection of its own. When that connection is lost it is made again (pauses of 50 ms doubling to 5 s);
+ * whatever was notified meanwhile is lost, so `onListening` is called each time listening (re)starts: catch up there.
+ * Returns once listening, or after the first failure while it goes on trying. A heartbeat notices a peer that is
+ * silently gone within 20 s.
+ */
+export async function listen(
+  pool: PgPool,
+  channel: string,
+  onPayload: (payload: string) => void,
+  onListening: () => void = () => undefined,
+): Promise<Listener> {
+  let closed = false;
+  let client: PgClient | undefined;
+  let pauseMs = FIRST_PAUSE_MS;
+  let timer: NodeJS.Timeout | undefined;
+
+  const retry = (failed: PgClient) => {
+    if (closed || client !== failed) return;
+    client = undefined;
+    clearTimeout(timer);
+    failed.end().catch(() => undefined);
+    timer = setTimeout(() => void start(), pauseMs * (0.5 + Math.random() / 2));
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  };
+
+  const heartbeat = (of: PgClient) => {
+    timer = setTimeout(() => {
+      of.query({ text: 'select 1', query_timeout: HEARTBEAT_TIMEOUT_MS }).then(
+        () => {
+          if (!closed && client === of) heartbeat(of);
+        },
+        () => retry(of),
+      );
+    }, HEARTBEAT_MS);
+    timer.unref();
+  };
+
+  const start = async () => {
+    const mine = new pool.Client(pool.options);
+    client = mine;
+    mine.on('error', () => retry(mine));
+    mine.on('end', () => retry(mine));
+    mine.on('notification', (message) => {
+      if (!closed && message.channel === channel) onPayload(message.payload ?? '');
+    });
+    try {
+      await mine.connect();
+      await mine.query({ text: `listen "${channel.replaceAll('"', '""')}"` });
+    } catch {
+      // Not an outcome to hide: the next attempt is the answer to it, and onListening tells when one succeeded.
+      retry(mine);
+      return;
+    }
+    if (closed || client !== mine) return;
+    pauseMs = FIRST_PAUSE_MS;
+    heartbeat(mine);
+    onListening();
+  };
+
+  await start();
+  return {
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      await client?.end();
+    },
+  };
+}

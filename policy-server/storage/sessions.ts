@@ -1,0 +1,135 @@
+import type { ObservedSession, Told } from '#domain/reconcile';
+import type { Instant } from '#domain/time';
+import type { Queryable } from '#storage/database';
+import { timestamp } from '#storage/values';
+
+/** One live session as enforcement and pages see it: what accounting last said of it and what its NAS was told. */
+export type LiveSession = ObservedSession & {
+  /** The token of our Class, or what stands in for it. */
+  readonly key: string;
+  readonly subscriberId: number | null;
+  readonly username: string;
+  /** As received, octet for octet (RouterOS compares it so). */
+  readonly acctSessionId: string;
+  readonly mac: string | null;
+  readonly framedIp: string | null;
+  readonly nasPortId: string | null;
+  readonly startedAt: Instant;
+  readonly heardAt: Instant;
+  readonly seconds: number;
+  readonly upBytes: number;
+  readonly downBytes: number;
+  readonly toldAt: Instant | null;
+  /** When accounting first came in after `toldAt`: the session lived on after what it was told. */
+  readonly confirmedAt: Instant | null;
+  readonly flags: readonly string[];
+};
+
+type Row = Omit<LiveSession, 'told'> & { readonly live: string | null; readonly fixed: string | null };
+
+const COLUMNS = `s.id as "sessionId", s.key, s.nas_id as "nasId", s.acct_session_id as "acctSessionId", s.username,
+  s.subscriber_id as "subscriberId", s.mac, host(s.framed_ip) as "framedIp", s.nas_port_id as "nasPortId",
+  s.started_at as "startedAt", s.heard_at as "heardAt", s.seconds, s.up_bytes as "upBytes", s.down_bytes as "downBytes",
+  s.told_live as live, s.told_fixed as fixed, s.told_at as "toldAt", s.confirmed_at as "confirmedAt",
+  s.ending_since as "endingSince", s.flags`;
+
+/** Every live session of these subscribers, oldest first. */
+export async function liveSessions(db: Queryable, subscriberIds: readonly number[]): Promise<LiveSession[]> {
+  const rows = await db.query<Row>(
+    `select ${COLUMNS} from session s where s.subscriber_id = any($1::bigint[]) and s.ended_at is null order by s.id`,
+    [subscriberIds],
+    'sessions-of',
+  );
+  return rows.map(session);
+}
+
+/** A session of this NAS other than `sessionId` that is surely alive: the one heard of most recently; null when none. */
+export async function anotherLiveSession(db: Queryable, nasId: number, sessionId: number): Promise<LiveSession | null> {
+  const [row] = await db.query<Row>(
+    `select ${COLUMNS} from session s
+     where s.nas_id = $1 and s.id <> $2 and s.ended_at is null and s.ending_since is null
+     order by s.heard_at desc limit 1`,
+    [nasId, sessionId],
+  );
+  return row === undefined ? null : session(row);
+}
+
+export type SessionFilter = {
+  readonly username?: string;
+  readonly nasId?: number;
+  /** Ids above this one: the last id of the page before. */
+  readonly after?: number;
+  readonly limit: number;
+};
+
+/** One page of live sessions in the order of their ids. */
+export async function listSessions(db: Queryable, filter: SessionFilter): Promise<LiveSession[]> {
+  const rows = await db.query<Row>(
+    `select ${COLUMNS} from session s
+     where s.ended_at is null and s.id > $1
+       and ($2::text is null or s.username = $2) and ($3::int is null or s.nas_id = $3)
+     order by s.id limit $4`,
+    [filter.after ?? 0, filter.username ?? null, filter.nasId ?? null, filter.limit],
+  );
+  return rows.map(session);
+}
+
+/** What came of one request to a NAS, for `enforcement_act`. */
+export type Act = {
+  readonly at: Instant;
+  readonly subscriberId: number;
+  readonly sessionKey: string;
+  readonly nasId: number;
+  readonly act: 'coa' | 'disconnect' | 'probe';
+  /** In words: `ack`, `nak 503 session-context-not-found`, `no answer`. */
+  readonly outcome: string;
+  readonly reason: string;
+  readonly tookMs: number;
+};
+
+export async function recordActs(db: Queryable, acts: readonly Act[]): Promise<void> {
+  if (acts.length === 0) return;
+  await db.execute(
+    `insert into enforcement_act (at, subscriber_id, session_key, nas_id, act, outcome, reason, took_ms)
+     select * from unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[])`,
+    [
+      acts.map((act) => timestamp(act.at)),
+      acts.map((act) => act.subscriberId),
+      acts.map((act) => act.sessionKey),
+      acts.map((act) => act.nasId),
+      acts.map((act) => act.act),
+      acts.map((act) => act.outcome),
+      acts.map((act) => act.reason),
+      acts.map((act) => Math.round(act.tookMs)),
+    ],
+    'act-record',
+  );
+}
+
+/** A CoA was acknowledged at `at`: this is what the NAS holds now, to be borne out by later accounting. */
+export type ToldSession = { readonly sessionId: number; readonly told: Told; readonly at: Instant };
+
+export async function recordTold(db: Queryable, told: readonly ToldSession[]): Promise<void> {
+  if (told.length === 0) return;
+  await db.execute(
+    `update session set told_live = t.live, told_fixed = t.fixed, told_at = t.at, confirmed_at = null
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) as t (id, live, fixed, at)
+     where session.id = t.id and session.ended_at is null`,
+    [told.map((t) => t.sessionId), told.map((t) => t.told.live), told.map((t) => t.told.fixed), told.map((t) => timestamp(t.at))],
+    'session-told',
+  );
+}
+
+/** A Disconnect was acknowledged: the session should be over. Accounting that shows it alive takes this back. */
+export async function recordEnding(db: Queryable, sessionIds: readonly number[], at: Instant): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await db.execute(
+    'update session set ending_since = $2::timestamptz where id = any($1::bigint[]) and ended_at is null',
+    [sessionIds, timestamp(at)],
+    'session-ending',
+  );
+}
+
+function session({ live, fixed, ...row }: Row): LiveSession {
+  return { ...row, told: live === null || fixed === null ? null : { live, fixed } };
+}

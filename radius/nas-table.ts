@@ -1,0 +1,160 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { Secret } from '#radius/packet';
+
+/**
+ * Which NAS a datagram comes from: by its source address alone (RFC 2865 section 3; an attribute can claim anything),
+ * the longest matching prefix winning. A source is looked up once and then found by its address' text; a stranger costs
+ * one failed lookup and leaves nothing behind.
+ */
+
+/** One row of `nas`, with its secret opened. */
+export type NasEntry = {
+  readonly id: number;
+  readonly name: string;
+  readonly tags: readonly string[];
+  /** An address or a CIDR block, IPv4 or IPv6. */
+  readonly address: string;
+  readonly secret: string;
+  readonly messageAuthenticator: 'required' | 'auto' | 'off';
+  /** Under `auto`: it has signed a request before, so it must from now on. */
+  readonly messageAuthenticatorSeen: boolean;
+  readonly swapOctets: boolean;
+  /** Answer Status-Server; yes unless said otherwise (RFC 5997 section 5). */
+  readonly statusServer?: boolean;
+};
+
+/** A NAS as the server holds it. Only `requiresMessageAuthenticator` changes, when a signed request teaches it. */
+export type Nas = {
+  readonly id: number;
+  readonly name: string;
+  /** As `Facts.nas` wants it. */
+  readonly facts: { readonly name: string; readonly tags: readonly string[] };
+  readonly secret: Secret;
+  readonly learnsMessageAuthenticator: boolean;
+  requiresMessageAuthenticator: boolean;
+  readonly swapOctets: boolean;
+  readonly statusServer: boolean;
+};
+
+/** One address a NAS speaks from. `key` tells addresses apart in the duplicate cache. */
+export type Source = { readonly address: string; readonly key: number; readonly nas: Nas };
+
+/** Sources remembered by text: more than any provider has NAS addresses; above it we look them up anew. */
+const REMEMBERED_SOURCES = 65_536;
+
+export class NasTable {
+  readonly #prefixes: Prefixes[];
+  readonly #known = new Map<string, Source>();
+  readonly size: number;
+
+  /** Throws RangeError for an address that is none: the caller reads these from a column of type cidr. */
+  constructor(entries: readonly NasEntry[], previous?: NasTable) {
+    const byLength = new Map<number, Map<string, Nas>>();
+    const learned = previous?.learned() ?? new Set<number>();
+    for (const entry of entries) {
+      const { groups, bits } = parsePrefix(entry.address);
+      const networks = byLength.get(bits) ?? new Map<string, Nas>();
+      networks.set(networkOf(groups, bits), nasOf(entry, learned.has(entry.id)));
+      byLength.set(bits, networks);
+    }
+    this.#prefixes = [...byLength].sort(([a], [b]) => b - a).map(([bits, networks]) => ({ bits, networks }));
+    this.size = entries.length;
+  }
+
+  /** The source with this address (as `rinfo.address` prints it), or undefined for a stranger. */
+  find(address: string): Source | undefined {
+    return this.#known.get(address) ?? this.#lookUp(address);
+  }
+
+  #lookUp(address: string): Source | undefined {
+    const groups = parseAddress(address);
+    if (groups === null) return undefined;
+    for (const { bits, networks } of this.#prefixes) {
+      const nas = networks.get(networkOf(groups, bits));
+      if (nas === undefined) continue;
+      if (this.#known.size >= REMEMBERED_SOURCES) this.#known.clear();
+      const source: Source = { address, key: hash(address), nas };
+      this.#known.set(address, source);
+      return source;
+    }
+    return undefined;
+  }
+
+  /** NASes of which we learned that they sign, so that a reload racing with its storing does not forget it. */
+  learned(): Set<number> {
+    const ids = new Set<number>();
+    for (const { networks } of this.#prefixes)
+      for (const nas of networks.values())
+        if (nas.learnsMessageAuthenticator && nas.requiresMessageAuthenticator) ids.add(nas.id);
+    return ids;
+  }
+}
+
+type Prefixes = { readonly bits: number; readonly networks: ReadonlyMap<string, Nas> };
+
+function nasOf(entry: NasEntry, learned: boolean): Nas {
+  const auto = entry.messageAuthenticator === 'auto';
+  return {
+    id: entry.id,
+    name: entry.name,
+    facts: { name: entry.name, tags: entry.tags },
+    secret: new Secret(entry.secret),
+    learnsMessageAuthenticator: auto,
+    requiresMessageAuthenticator:
+      entry.messageAuthenticator === 'required' || (auto && (entry.messageAuthenticatorSeen || learned)),
+    swapOctets: entry.swapOctets,
+    statusServer: entry.statusServer ?? true,
+  };
+}
+
+/** Eight groups of 16 bits; IPv4 as IPv4-mapped IPv6 (`::ffff:a.b.c.d`), so both spellings of one host are one. */
+type Groups = readonly number[];
+
+function parsePrefix(cidr: string): { groups: Groups; bits: number } {
+  const [address = '', length] = cidr.split('/');
+  const groups = parseAddress(address);
+  const longest = isIPv4(address) ? 32 : 128;
+  const bits = length === undefined ? longest : Number(length);
+  if (groups === null || !Number.isInteger(bits) || bits < 0 || bits > longest)
+    throw new RangeError(`not an address or a CIDR block: ${cidr}`);
+  return { groups, bits: bits + 128 - longest };
+}
+
+function parseAddress(text: string): Groups | null {
+  if (isIPv4(text)) return [0, 0, 0, 0, 0, 0xffff, ...ipv4Groups(text)];
+  const zone = text.indexOf('%');
+  const plain = zone < 0 ? text : text.slice(0, zone);
+  if (!isIPv6(plain)) return null;
+  const [head = '', tail] = plain.split('::');
+  const before = ipv6Groups(head);
+  if (tail === undefined) return before;
+  const after = ipv6Groups(tail);
+  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
+}
+
+function ipv6Groups(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => (group.includes('.') ? ipv4Groups(group) : [Number.parseInt(group, 16)]));
+}
+
+function ipv4Groups(text: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d];
+}
+
+/** The first `bits` bits as text: the key of a network among those of its length. */
+function networkOf(groups: Groups, bits: number): string {
+  let text = '';
+  for (let i = 0; i < 8 && bits > i * 16; i += 1) {
+    const kept = Math.min(16, bits - i * 16);
+    text += String.fromCharCode((groups[i] ?? 0) & (0xffff << (16 - kept)) & 0xffff);
+  }
+  return text;
+}
+
+/** FNV-1a over the characters, 32 bits. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
