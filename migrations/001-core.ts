@@ -132,9 +132,11 @@ create table due (
   valid_below   bigint,
   attempts      int not null default 0,
   claimed_until timestamptz,
+  claim         bigint,
   last_error    text
 ) with (fillfactor = 70);
 create index due_next on due (due_at);
+comment on column due.claim is 'the number its holder gave it; whoever makes the row due sets claimed_until to null and so takes the claim away';
 comment on table due is 'when enforcement next looks at a subscriber; valid_below is the chargedBytes at which usage makes it look at once';
 
 create table session (
@@ -238,4 +240,11 @@ create table enforcement_act (
 );
 create index enforcement_act_by_subscriber on enforcement_act (subscriber_id, id);
 comment on table enforcement_act is 'every CoA and Disconnect with what came of it';
+
+create table job_run (
+  job         text primary key,
+  slot        timestamptz not null,
+  finished_at timestamptz not null
+);
+comment on table job_run is 'the newest slot of time for which each job has been done, by whichever node';
 `;

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { isZone } from '#domain/time';
 
 /** What the environment decides about one node. Everything else is data in the database. */
 export type Config = {
@@ -133,16 +134,6 @@ function faultOf(name: string, set: Readonly<Record<string, unknown>>): string {
 
 function urlOrNull(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null;
-}
-
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return !/^[+-]/.test(name);
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }
 
 /** The wildcard address is nothing a browser can open. */

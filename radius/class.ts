@@ -22,7 +22,7 @@ export function encodeClass(token: Buffer, told: Told): Buffer {
  * where only the token could be read. `token` is 32 lower-case hex digits: `session.key`.
  */
 export function parseClass(bytes: Uint8Array): { readonly token: string; readonly told: Told | null } | null {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   if (!text.startsWith(CLASS_PREFIX)) return null;
   const [token, live, fixed, ...rest] = text.slice(CLASS_PREFIX.length).split('|');
   if (token === undefined || !/^[A-Za-z0-9_-]{22}$/.test(token)) return null;

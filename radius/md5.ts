@@ -28,6 +28,21 @@ export class Arena {
 export const INITIAL: Readonly<Int32Array> = Int32Array.of(1732584193, -271733879, -1732584194, 271733878);
 
 /**
+ * Puts the padding of MD5 and MD4 behind `length` octets; `already` octets were taken in before. Gives the words' end.
+ */
+export function pad(arena: Arena, length: number, already: number): number {
+  const { bytes, words } = arena;
+  const lengthAt = (((length + 8) >>> 6) << 4) + 14;
+  bytes[length] = 0x80;
+  let at = length + 1;
+  for (; (at & 3) !== 0; at++) bytes[at] = 0;
+  for (let word = at >>> 2; word < lengthAt; word++) words[word] = 0;
+  words[lengthAt] = (already + length) << 3;
+  words[lengthAt + 1] = 0;
+  return lengthAt + 2;
+}
+
+/**
  * Completes an MD5 over octets [0, length) of `arena` into the four words `out`. `from` is the state to go on from and
  * `already` the octets (a multiple of 64) it has taken in: INITIAL and 0, or a precomputed key state and 64.
  * Overwrites the arena behind `length`.
@@ -39,20 +54,12 @@ export function digest(
   already: number,
   out: Int32Array,
 ): void {
-  const { bytes, words } = arena;
-  const end = (length + 8) >>> 6;
-  const lengthAt = (end << 4) + 14;
-  bytes[length] = 0x80;
-  let at = length + 1;
-  for (; (at & 3) !== 0; at++) bytes[at] = 0;
-  for (let word = at >>> 2; word < lengthAt; word++) words[word] = 0;
-  words[lengthAt] = (already + length) << 3;
-  words[lengthAt + 1] = 0;
+  const end = pad(arena, length, already);
   out[0] = from[0]!;
   out[1] = from[1]!;
   out[2] = from[2]!;
   out[3] = from[3]!;
-  for (let block = 0; block <= end; block++) compress(out, words, block << 4);
+  for (let at = 0; at < end; at += 16) compress(out, arena.words, at);
 }
 
 /** The two states an HMAC-MD5 key leads to after its first block, inside and outside (RFC 2104 section 4). */

@@ -3,103 +3,36 @@
  * is used again, and the shared-secret mathematics of both directions. One thread answers some 75,000 exchanges a
  * second, so nothing on the path of a request allocates.
  */
-import { inspect } from 'node:util';
-import { Arena, digest, type HmacKey, hmac, hmacKey, INITIAL } from '#radius/md5';
+import type { Arena } from '#radius/md5';
+import {
+  AUTHENTICATOR_AT,
+  Code,
+  HEADER_OCTETS,
+  MAX_ATTRIBUTES,
+  MAX_PACKET_OCTETS,
+  packetArena,
+  sumEquals,
+  vendorValueIsWellFormed,
+  ZERO_AUTHENTICATOR,
+} from '#radius/octets';
+import type { Secret } from '#radius/secret';
 
-export const MAX_PACKET_OCTETS = 4096;
-export const HEADER_OCTETS = 20;
-const AUTHENTICATOR_AT = 4;
-/** FreeRADIUS' default for `max_attributes`: no honest packet comes near it. */
-export const MAX_ATTRIBUTES = 200;
-export const MAX_SECRET_OCTETS = 256;
-/** A value fills at most 255 - 2 octets (RFC 2865 section 5); a vendor's 255 - 2 - 4 - 2 (section 5.26). */
-export const MAX_VALUE_OCTETS = 253;
-export const MAX_VENDOR_VALUE_OCTETS = 247;
+export {
+  Code,
+  equalOctets,
+  MAX_PACKET_OCTETS,
+  MAX_VALUE_OCTETS,
+  MAX_VENDOR_VALUE_OCTETS,
+  vendorValueIsWellFormed,
+} from '#radius/octets';
+export { Secret } from '#radius/secret';
+export { Writer } from '#radius/writer';
 
 const VENDOR_SPECIFIC = 26;
-const PROXY_STATE = 33;
 const MESSAGE_AUTHENTICATOR = 80;
 const MESSAGE_AUTHENTICATOR_OCTETS = 18;
-
-/** Packet codes (RFC 2865 section 3, 2866, 5176 section 2.3, 5997). */
-export const Code = {
-  accessRequest: 1,
-  accessAccept: 2,
-  accessReject: 3,
-  accountingRequest: 4,
-  accountingResponse: 5,
-  accessChallenge: 11,
-  statusServer: 12,
-  disconnectRequest: 40,
-  disconnectAck: 41,
-  disconnectNak: 42,
-  coaRequest: 43,
-  coaAck: 44,
-  coaNak: 45,
-} as const;
-
-/** Room for a packet and a secret behind it. */
-const packetArena = (): Arena => new Arena(MAX_PACKET_OCTETS + MAX_SECRET_OCTETS);
-/** The result of the digest at hand: everything here is synchronous, so one is enough. */
+/** The digest at hand: verifying is synchronous, so one is enough. */
 const sum = new Int32Array(4);
-
-/**
- * A NAS's shared secret, 1 to 256 octets, with what can be computed from it beforehand. Prints as `[secret]` wherever
- * it may turn up. Throws RangeError for another length (an empty secret would make every packet forgeable).
- */
-export class Secret {
-  readonly #length: number;
-  /** The secret at octet 0, room for what is hashed behind it. */
-  readonly #arena: Arena;
-  readonly #key: HmacKey;
-
-  constructor(secret: string | Uint8Array) {
-    const bytes = Buffer.from(secret);
-    if (bytes.length < 1 || bytes.length > MAX_SECRET_OCTETS) {
-      throw new RangeError(`a shared secret has 1 to ${MAX_SECRET_OCTETS} octets, not ${bytes.length}`);
-    }
-    this.#length = bytes.length;
-    this.#arena = new Arena(bytes.length + 32);
-    this.#arena.bytes.set(bytes);
-    this.#key = hmacKey(bytes);
-  }
-
-  /** MD5 of octets [0, length) of `message` and then the secret, as four words (authenticators). */
-  sign(message: Arena, length: number, out: Int32Array): void {
-    const own = this.#arena.bytes;
-    for (let i = 0; i < this.#length; i++) message.bytes[length + i] = own[i]!;
-    digest(message, length + this.#length, INITIAL, 0, out);
-  }
-
-  /** HMAC-MD5 under the secret of octets [0, length) of `message`, as four words (Message-Authenticator). */
-  hmac(message: Arena, length: number, out: Int32Array): void {
-    hmac(message, length, this.#key, out);
-  }
-
-  /**
-   * MD5 of the secret, then `count` octets of `bytes` at `at`, then (salt) `moreCount` of `more`: the key stream of
-   * User-Password (RFC 2865 section 5.2) and of salted attributes (RFC 2548 section 2.4.2). At most 32 octets in all.
-   */
-  mask(out: Int32Array, bytes: Uint8Array, at: number, count: number, more = bytes, moreAt = 0, moreCount = 0): void {
-    const arena = this.#arena.bytes;
-    let end = this.#length;
-    for (let i = 0; i < count; i++) arena[end++] = bytes[at + i]!;
-    for (let i = 0; i < moreCount; i++) arena[end++] = more[moreAt + i]!;
-    digest(this.#arena, end, INITIAL, 0, out);
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  toString(): string {
-    return '[secret]';
-  }
-
-  [inspect.custom](): string {
-    return '[secret]';
-  }
-}
 
 /** Why a datagram is no packet: counted by the server, never answered. */
 export type FramingFault =
@@ -296,195 +229,6 @@ export class Packet {
   }
 }
 
-/** Whether octets [start, end) are whole sub-attributes of one octet of type and one of length (RFC 2865 section 5.26). */
-export function vendorValueIsWellFormed(bytes: Uint8Array, start: number, end: number): boolean {
-  let at = start;
-  while (at < end) {
-    const octets = at + 1 < end ? bytes[at + 1]! : 0;
-    if (octets < 2) return false;
-    at += octets;
-  }
-  return at === end;
-}
-
-/**
- * Builds one packet after the other in its own memory. `begin…`, `add…`, `finish…`; then octets [0, length) of `buffer` are
- * the packet until the next `begin`. (`dgram` may still need them after `send` returned: hand it a copy, or wait.)
- * A packet that would pass 4096 octets is never sent: `finish…` then gives 0. A value too long for its attribute is our
- * own mistake and throws RangeError.
- */
-export class Writer {
-  readonly arena: Arena = packetArena();
-  readonly buffer: Buffer = this.arena.bytes;
-  length = 0;
-  /** Whether something did not fit. */
-  overflowed = false;
-  #messageAuthenticatorAt = 0;
-
-  begin(code: number, identifier: number): void {
-    this.buffer[0] = code;
-    this.buffer[1] = identifier;
-    this.length = HEADER_OCTETS;
-    this.overflowed = false;
-    this.#messageAuthenticatorAt = 0;
-  }
-
-  /**
-   * Begins a reply to `request`. Access-Accept, -Reject and -Challenge get their Message-Authenticator here and thus
-   * first, always: without it a man in the middle can turn a Reject into an Accept (CVE-2024-3596).
-   */
-  beginReply(code: number, request: Packet): void {
-    this.begin(code, request.identifier);
-    if (code === Code.accessAccept || code === Code.accessReject || code === Code.accessChallenge) {
-      this.addMessageAuthenticator();
-    }
-  }
-
-  /** Reserves the Message-Authenticator here; `finish…` fills it in. At most one a packet. */
-  addMessageAuthenticator(): void {
-    const at = this.#room(MESSAGE_AUTHENTICATOR, 16, MAX_VALUE_OCTETS);
-    if (at === 0) return;
-    this.#messageAuthenticatorAt = at;
-    this.buffer.fill(0, at, at + 16);
-  }
-
-  addText(type: number, text: string): void {
-    const octets = textOctets(text);
-    const at = this.#room(type, octets, MAX_VALUE_OCTETS);
-    if (at !== 0) writeText(this.buffer, at, text, octets);
-  }
-
-  /** `value` 0 to 2^32 - 1. */
-  addUint32(type: number, value: number): void {
-    const at = this.#room(type, 4, MAX_VALUE_OCTETS);
-    if (at !== 0) this.#putWord(at, value);
-  }
-
-  /** `address` dotted; our own mistake (RangeError) if it is no IPv4 address. */
-  addIpv4(type: number, address: string): void {
-    const at = this.#room(type, 4, MAX_VALUE_OCTETS);
-    if (at !== 0) this.#putWord(at, parseIpv4(address));
-  }
-
-  addBytes(type: number, bytes: Uint8Array): void {
-    const at = this.#room(type, bytes.length, MAX_VALUE_OCTETS);
-    if (at !== 0) this.buffer.set(bytes, at);
-  }
-
-  addVendorText(vendor: number, type: number, text: string): void {
-    const octets = textOctets(text);
-    const at = this.#vendorRoom(vendor, type, octets);
-    if (at !== 0) writeText(this.buffer, at, text, octets);
-  }
-
-  addVendorUint32(vendor: number, type: number, value: number): void {
-    const at = this.#vendorRoom(vendor, type, 4);
-    if (at !== 0) this.#putWord(at, value);
-  }
-
-  addVendorBytes(vendor: number, type: number, bytes: Uint8Array): void {
-    const at = this.#vendorRoom(vendor, type, bytes.length);
-    if (at !== 0) this.buffer.set(bytes, at);
-  }
-
-  /** Appends whole attributes as they are on the wire (from `encodeAttribute`, a cache, a credential's reply). */
-  addEncoded(attributes: Uint8Array): void {
-    const at = this.#reserve(attributes.length);
-    if (at === 0) return;
-    if (attributes.length > 32) this.buffer.set(attributes, at);
-    else for (let i = 0; i < attributes.length; i++) this.buffer[at + i] = attributes[i]!;
-  }
-
-  /** Copies every Proxy-State of the request, unchanged and in order (RFC 2865 section 5.33): every reply needs it. */
-  copyProxyStates(request: Packet): void {
-    for (let from = request.find(PROXY_STATE); from !== 0; from = request.findNext(from)) {
-      const octets = request.buffer[from + 1]!;
-      const at = this.#reserve(octets);
-      if (at !== 0) request.buffer.copy(this.buffer, at, from, from + octets);
-    }
-  }
-
-  /**
-   * Signs a reply: Message-Authenticator if reserved (over the Request Authenticator, RFC 3579 section 3.2), then the
-   * Response Authenticator (RFC 2865 section 3). Gives the packet's length, or 0 if it did not fit.
-   */
-  finishReply(requestAuthenticator: Uint8Array, secret: Secret): number {
-    return this.#finish(requestAuthenticator, secret, true);
-  }
-
-  /**
-   * Signs an Accounting-, CoA- or Disconnect-Request: Message-Authenticator if reserved (over a zero authenticator, RFC
-   * 5176 section 3.4), then the Request Authenticator over it (RFC 2866 section 3). Length, or 0 if it did not fit.
-   */
-  finishRequest(secret: Secret): number {
-    return this.#finish(ZERO_AUTHENTICATOR, secret, true);
-  }
-
-  /** Closes an Access-Request or Status-Server, whose authenticator is 16 random octets (RFC 2865 section 3, 5997). */
-  finishAccessRequest(authenticator: Uint8Array, secret: Secret): number {
-    return this.#finish(authenticator, secret, false);
-  }
-
-  #finish(authenticator: Uint8Array, secret: Secret, signed: boolean): number {
-    if (this.overflowed) return 0;
-    const bytes = this.buffer;
-    const length = this.length;
-    bytes[2] = length >>> 8;
-    bytes[3] = length & 0xff;
-    for (let i = 0; i < 16; i++) bytes[AUTHENTICATOR_AT + i] = authenticator[i]!;
-    if (this.#messageAuthenticatorAt !== 0) {
-      secret.hmac(this.arena, length, sum);
-      putSum(bytes, this.#messageAuthenticatorAt, sum);
-    }
-    if (signed) {
-      secret.sign(this.arena, length, sum);
-      putSum(bytes, AUTHENTICATOR_AT, sum);
-    }
-    return length;
-  }
-
-  /** Place for `octets`, or 0 (and `overflowed`) if the packet is full. */
-  #reserve(octets: number): number {
-    const at = this.length;
-    if (at + octets > MAX_PACKET_OCTETS) {
-      this.overflowed = true;
-      return 0;
-    }
-    this.length = at + octets;
-    return at;
-  }
-
-  #room(type: number, octets: number, limit: number): number {
-    if (octets > limit) throw new RangeError(`attribute ${type}: ${octets} octets, at most ${limit}`);
-    const at = this.#reserve(octets + 2);
-    if (at === 0) return 0;
-    this.buffer[at] = type;
-    this.buffer[at + 1] = octets + 2;
-    return at + 2;
-  }
-
-  #vendorRoom(vendor: number, type: number, octets: number): number {
-    if (octets > MAX_VENDOR_VALUE_OCTETS) {
-      throw new RangeError(`attribute ${vendor}/${type}: ${octets} octets, at most ${MAX_VENDOR_VALUE_OCTETS}`);
-    }
-    const at = this.#room(VENDOR_SPECIFIC, octets + 6, MAX_VALUE_OCTETS);
-    if (at === 0) return 0;
-    this.#putWord(at, vendor);
-    this.buffer[at + 4] = type;
-    this.buffer[at + 5] = octets + 2;
-    return at + 6;
-  }
-
-  #putWord(at: number, value: number): void {
-    const bytes = this.buffer;
-    bytes[at] = value >>> 24;
-    bytes[at + 1] = value >>> 16;
-    bytes[at + 2] = value >>> 8;
-    bytes[at + 3] = value;
-  }
-}
-
-const ZERO_AUTHENTICATOR = new Uint8Array(16);
 const keptAuthenticator = new Uint8Array(16);
 const keptMessageAuthenticator = new Uint8Array(16);
 
@@ -543,53 +287,4 @@ function replace(bytes: Uint8Array, at: number, by: Uint8Array, kept: Uint8Array
 
 function restore(bytes: Uint8Array, at: number, kept: Uint8Array): void {
   for (let i = 0; i < 16; i++) bytes[at + i] = kept[i]!;
-}
-
-function putSum(bytes: Uint8Array, at: number, words: Int32Array): void {
-  for (let i = 0; i < 4; i++) {
-    const word = words[i]!;
-    bytes[at + 4 * i] = word;
-    bytes[at + 4 * i + 1] = word >>> 8;
-    bytes[at + 4 * i + 2] = word >>> 16;
-    bytes[at + 4 * i + 3] = word >>> 24;
-  }
-}
-
-/** Compares in constant time: how many octets of a forgery were right must not show in how long the answer takes. */
-function sumEquals(bytes: Uint8Array, at: number, words: Int32Array): boolean {
-  let difference = 0;
-  for (let i = 0; i < 4; i++) {
-    const from = at + 4 * i;
-    const word = bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24);
-    difference |= word ^ words[i]!;
-  }
-  return difference === 0;
-}
-
-/** Compares `count` octets at two places in constant time. */
-export function equalOctets(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, count: number): boolean {
-  let difference = 0;
-  for (let i = 0; i < count; i++) difference |= a[aAt + i]! ^ b[bAt + i]!;
-  return difference === 0;
-}
-
-/** A dotted IPv4 address as an unsigned number. Throws RangeError for anything else. */
-export function parseIpv4(address: string): number {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
-  const octets = parts?.slice(1).map(Number) ?? [];
-  if (octets.length !== 4 || octets.some((octet) => octet > 255)) {
-    throw new RangeError(`no IPv4 address: ${JSON.stringify(address)}`);
-  }
-  return octets.reduce((value, octet) => value * 256 + octet, 0);
-}
-
-/** Octets the text takes as UTF-8: attributes are mostly ASCII, for which this is its length. */
-function textOctets(text: string): number {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return Buffer.byteLength(text, 'utf8');
-  return text.length;
-}
-
-function writeText(bytes: Buffer, at: number, text: string, octets: number): void {
-  if (octets !== text.length) bytes.write(text, at, 'utf8');
-  else for (let i = 0; i < octets; i++) bytes[at + i] = text.charCodeAt(i);
 }

@@ -1,5 +1,5 @@
 import type { Decision } from '#domain/decision';
-import { NEVER, SECOND, type Instant } from '#domain/time';
+import { type Instant, NEVER, SECOND } from '#domain/time';
 import type { Line } from '#radius/directory';
 import { mikrotikRateLimit } from '#radius/mikrotik';
 
@@ -21,7 +21,8 @@ export function replyAttributes(decision: Decision, line: Line, at: Instant): Re
   const timeout = sessionTimeoutSeconds(decision.validUntil, at);
   return [
     ...decisionAttributes(decision),
-    ...lineAttributes(decision, line),
+    ...poolAttributes(decision, line),
+    ...lineAttributes(line),
     ...(timeout === null ? [] : [['Session-Timeout', String(timeout)] as const]),
   ];
 }
@@ -56,11 +57,15 @@ function interimSeconds(decision: Decision): number {
   return Math.max(60, decision.interimSeconds);
 }
 
-/** What follows from the subscriber's line: its own address, else the decision's pool; its IPv6 prefixes. */
-export function lineAttributes(decision: Decision, line: Line): ReplyAttribute[] {
+/** The decision's pool, unless the line has an address of its own (which would make the router ignore the pool). */
+export function poolAttributes(decision: Decision, line: Line): ReplyAttribute[] {
+  return decision.pool === null || line.staticIp !== null ? [] : [['Framed-Pool', decision.pool]];
+}
+
+/** What follows from the subscriber's line alone: its own address and IPv6 prefixes. */
+export function lineAttributes(line: Line): ReplyAttribute[] {
   const attributes: ReplyAttribute[] = [];
   if (line.staticIp !== null) attributes.push(['Framed-IP-Address', hostOf(line.staticIp)]);
-  else if (decision.pool !== null) attributes.push(['Framed-Pool', decision.pool]);
   if (line.framedIpv6Prefix !== null) attributes.push(['Framed-IPv6-Prefix', line.framedIpv6Prefix]);
   if (line.delegatedIpv6Prefix !== null) attributes.push(['Delegated-IPv6-Prefix', line.delegatedIpv6Prefix]);
   return attributes;

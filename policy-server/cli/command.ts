@@ -1,0 +1,44 @@
+import type { Config } from '#policy-server/config';
+import type { Desk } from '#operations/desk';
+
+/** One command of `gerbang`: what its help says is what its reader takes. */
+export type Command = {
+  /** `nas add`: one or two words. */
+  readonly name: string;
+  /** One line, in the imperative. */
+  readonly summary: string;
+  readonly options?: Readonly<Record<string, Option>>;
+  readonly positionals?: readonly Positional[];
+  /** What a reader of the help would ask next: examples, rules. */
+  readonly notes?: readonly string[];
+  /** Faults that can be seen without the database, so that they come together with faults of usage. */
+  readonly check?: (given: Given, zone: string) => readonly string[];
+  readonly run: (office: Office, given: Given) => Promise<Outcome>;
+};
+
+export type Option = {
+  /** `flag` takes no value. */
+  readonly value: string | 'flag';
+  readonly help: string;
+  readonly required?: boolean;
+};
+
+export type Positional = { readonly name: string; readonly help: string };
+
+/** What the command line held: options by name (without dashes), then the words. */
+export type Given = {
+  readonly options: Readonly<Record<string, string | true>>;
+  readonly words: readonly string[];
+};
+
+/** Where a command runs: the desk of operations, and what is around it. */
+export type Office = Desk & { readonly config: Config };
+
+/** What a command has to say: for people, and with `--json` for programs. */
+export type Outcome = { readonly text: string; readonly json: unknown };
+
+/** The text of an option that has a value, undefined where it was not given. */
+export function textOf(given: Given, option: string): string | undefined {
+  const value = given.options[option];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,131 @@
+import { type Standing, standingAt } from '#domain/entitlement';
+import type { Facts } from '#domain/facts';
+import type { Condition } from '#domain/policy';
+import { DAY, type Instant, NEVER, windowAt } from '#domain/time';
+
+/**
+ * One look at a subscriber at an instant, and what the answers found so far rest on: they hold at every instant before
+ * `until` (later than `at`) and while less than `furtherBytes` (more than 0) more are charged, to whichever grants.
+ */
+export type Look = {
+  readonly facts: Facts;
+  readonly zone: string;
+  readonly at: Instant;
+  standing: Standing | null;
+  until: Instant;
+  furtherBytes: number;
+};
+
+export function lookAt(facts: Facts, zone: string, at: Instant): Look {
+  return { facts, zone, at, standing: null, until: NEVER, furtherBytes: Infinity };
+}
+
+/** The standing of the grants. Whoever uses it depends on which grants are in force: until the next begins or ends. */
+export function standingOf(look: Look): Standing {
+  look.standing ??= standingAt(look.facts.grants, look.at);
+  if (look.standing.nextEdge < look.until) look.until = look.standing.nextEdge;
+  return look.standing;
+}
+
+/** Whether a condition holds; narrows the look's bounds to where the answer is certain. */
+export function holds(condition: Condition, look: Look): boolean {
+  switch (condition.is) {
+    case 'all':
+      return combined(condition.of, false, look);
+    case 'any':
+      return combined(condition.of, true, look);
+    case 'not':
+      return !holds(condition.of, look);
+    case 'covered':
+      return standingOf(look).covered;
+    case 'suspended':
+      return suspended(look);
+    case 'allowance-left':
+      return allowanceLeft(look);
+    case 'fair-use':
+      return stepReached(condition.bytes, look);
+    case 'fair-use-share':
+      return stepReached(shareStep(condition.share, standingOf(look)), look);
+    case 'window': {
+      const { inside, until } = windowAt(look.at, condition, look.zone);
+      if (until < look.until) look.until = until;
+      return inside;
+    }
+    case 'grace':
+      return inGrace(condition.days, look);
+    case 'billing':
+      return look.facts.billing === condition.billing;
+    case 'tag':
+      return look.facts.tags.includes(condition.tag);
+    case 'nas':
+      return look.facts.nas !== null && look.facts.nas.name === condition.name;
+    case 'nas-tag':
+      return look.facts.nas?.tags.includes(condition.tag) ?? false;
+  }
+}
+
+/**
+ * "All" is decided by one false member, "any" by one true: that member alone then carries the answer, and what the members
+ * before it rest on does not matter. Without a decisive member the answer rests on every one.
+ */
+function combined(members: readonly Condition[], decisive: boolean, look: Look): boolean {
+  const { until: untilBefore, furtherBytes: bytesBefore } = look;
+  for (const member of members) {
+    const { until, furtherBytes } = look;
+    look.until = NEVER;
+    look.furtherBytes = Infinity;
+    if (holds(member, look) === decisive) {
+      narrow(look, untilBefore, bytesBefore);
+      return decisive;
+    }
+    narrow(look, until, furtherBytes);
+  }
+  return !decisive;
+}
+
+/** Narrows the bounds of a look by others. */
+export function narrow(look: Look, until: Instant, furtherBytes: number): void {
+  if (until < look.until) look.until = until;
+  if (furtherBytes < look.furtherBytes) look.furtherBytes = furtherBytes;
+}
+
+function suspended(look: Look): boolean {
+  const since = look.facts.suspendedSince;
+  if (since === null) return false;
+  if (since <= look.at) return true;
+  narrow(look, since, Infinity);
+  return false;
+}
+
+function allowanceLeft(look: Look): boolean {
+  const { leftBytes } = standingOf(look);
+  if (leftBytes === 0) return false;
+  narrow(look, NEVER, leftBytes);
+  return true;
+}
+
+/** Bytes at which a share of the allowances in force is reached; Infinity when one is unlimited. At least 1. */
+export function shareStep(share: number, standing: Standing): number {
+  return Math.ceil(share * standing.allowanceBytes);
+}
+
+function stepReached(stepBytes: number, look: Look): boolean {
+  const { covered, usedBytes } = standingOf(look);
+  if (!covered) return false;
+  if (usedBytes >= stepBytes) return true;
+  narrow(look, NEVER, stepBytes - usedBytes);
+  return false;
+}
+
+/** The end of so many days of grace after the last cover; null when covered or never covered. */
+export function graceEnd(days: number, standing: Standing): Instant | null {
+  if (standing.covered || standing.lastEnded === null) return null;
+  return standing.lastEnded.until + days * DAY;
+}
+
+function inGrace(days: number, look: Look): boolean {
+  const end = graceEnd(days, standingOf(look));
+  if (end === null || end <= look.at) return false;
+  narrow(look, end, Infinity);
+  return true;
+}

@@ -1,0 +1,322 @@
+import { Unavailable } from '#domain/errors';
+import type { Facts } from '#domain/facts';
+import { type Instant, NEVER, SECOND } from '#domain/time';
+import { type Actor, carryOut, Deeds, probe } from '#enforcement/act';
+import { type Assessment, assess } from '#enforcement/assess';
+import { backoffMs } from '#enforcement/backoff';
+import { Lane } from '#enforcement/lane';
+import type { LoopOptions, LoopStatus } from '#enforcement/loop';
+import { Recorder } from '#enforcement/recorder';
+import { type Claim, retryFailedOn, type Settlement } from '#storage/due';
+import { anotherLiveSession, liveSessions } from '#storage/sessions';
+
+/** A subscriber we have claimed, until there is nothing more to do for now. */
+type Held = {
+  claim: Claim;
+  /** NASes in whose lanes it waits or is being worked on. */
+  readonly lanes: Set<number>;
+  acted: boolean;
+  failure: string | null;
+  /** Look again then, though nothing failed: the lane was full. */
+  postponedTo: Instant;
+  validUntil: Instant;
+  validBelow: number;
+};
+
+/** What was seen of a subscriber: how it stands, that it is no more, or that it cannot be said and why. */
+type View = Assessment | 'absent' | Error;
+
+const PACE_UNKNOWN_NAS = 50;
+
+/** Who looks at claimed subscribers, works through the lanes and writes down what came of it. */
+export class Crew<Entry extends { readonly facts: Facts }> {
+  readonly #options: LoopOptions<Entry>;
+  readonly #arm: (at: Instant) => void;
+  readonly #random: () => number;
+  readonly #actor: Actor;
+  readonly #recorder: Recorder;
+  readonly #held = new Map<number, Held>();
+  readonly #lanes = new Map<number, Lane>();
+  readonly #probing = new Map<number, Promise<number>>();
+  #stopped = false;
+
+  /** `arm` is told of every instant at which something becomes due. */
+  constructor(options: LoopOptions<Entry>, arm: (at: Instant) => void) {
+    this.#options = options;
+    this.#arm = arm;
+    this.#random = options.random ?? Math.random;
+    this.#recorder = new Recorder(options.db, options.clock, options.log);
+    this.#actor = {
+      clock: options.clock,
+      driver: options.driver,
+      anotherSession: (nasId, sessionId) => anotherLiveSession(options.db, nasId, sessionId),
+    };
+  }
+
+  /** The claims that are to be kept alive. */
+  claims(): Claim[] {
+    return [...this.#held.values()].map((held) => held.claim);
+  }
+
+  /**
+   * Looks at claimed subscribers: publishes their fresh facts, decides, and either settles or queues what has to be said.
+   * Waits for the database only. Throws `Unavailable` when that is away; the claims then lapse unless visited again.
+   */
+  async visit(claims: readonly Claim[]): Promise<void> {
+    const views = await this.#look(
+      claims.map((claim) => claim.subscriberId),
+      this.#options.publish,
+    );
+    const settled: Settlement[] = [];
+    for (const claim of claims) {
+      const settlement = this.#dispatch(claim, views.get(claim.subscriberId) ?? 'absent');
+      if (settlement !== null) settled.push(settlement);
+    }
+    await Promise.all(settled.map((settlement) => this.#settle(settlement)));
+  }
+
+  /** Asks the NASes about a subscriber's sessions, once at a time; closes those gone and returns how many they were. */
+  probeSessions(subscriberId: number): Promise<number> {
+    const running = this.#probing.get(subscriberId) ?? this.#probe(subscriberId);
+    this.#probing.set(subscriberId, running);
+    return running.finally(() => this.#probing.delete(subscriberId));
+  }
+
+  status(): LoopStatus {
+    const nases = [...this.#lanes].map(([nasId, { queued, inFlight, silent }]) => ({
+      nasId,
+      queued,
+      inFlight,
+      silent,
+    }));
+    return { held: this.#held.size, nases };
+  }
+
+  /** Ends: what is held is due again at once, for whoever comes next. What a NAS still answers is not waited for. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const lane of this.#lanes.values()) lane.stop();
+    const at = this.#options.clock();
+    for (const held of this.#held.values())
+      void this.#recorder.write(turnOf(new Deeds(), { ...handBack(held), dueAt: at }));
+    this.#held.clear();
+    await this.#recorder.stop();
+  }
+
+  async #look(ids: readonly number[], publish: (entries: readonly Entry[]) => void): Promise<Map<number, View>> {
+    const views = new Map<number, View>();
+    let entries: readonly Entry[];
+    try {
+      entries = await this.#options.loadEntries(ids);
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      // One of them cannot be read (a row sealed under a lost key): the others must not suffer.
+      if (ids.length === 1) return views.set(ids[0]!, faultOf(error));
+      for (const id of ids) for (const [key, view] of await this.#look([id], publish)) views.set(key, view);
+      return views;
+    }
+    publish(entries);
+    const sessions = Map.groupBy(await liveSessions(this.#options.db, ids), (session) => session.subscriberId);
+    const at = this.#options.clock();
+    const policy = this.#options.policy();
+    const nases = this.#options.nases();
+    for (const { facts } of entries) {
+      const id = facts.subscriberId;
+      try {
+        views.set(id, assess(facts, sessions.get(id) ?? [], policy, nases, at));
+      } catch (error) {
+        views.set(id, faultOf(error));
+      }
+    }
+    return views;
+  }
+
+  /** Queues what has to be done for one subscriber; a settlement when that is nothing, or nothing just now. */
+  #dispatch(claim: Claim, view: View): Settlement | null {
+    const held = this.#hold(claim);
+    if (view instanceof Error) this.#fail(held, view.message);
+    else if (view !== 'absent') this.#queue(held, view);
+    if (held.lanes.size > 0) return null;
+    this.#held.delete(claim.subscriberId);
+    return this.#settlementOf(held);
+  }
+
+  #hold(claim: Claim): Held {
+    const held = this.#held.get(claim.subscriberId) ?? {
+      claim,
+      lanes: new Set<number>(),
+      acted: false,
+      failure: null,
+      postponedTo: NEVER,
+      validUntil: NEVER,
+      validBelow: Number.POSITIVE_INFINITY,
+    };
+    held.claim = claim;
+    held.failure = null;
+    held.postponedTo = NEVER;
+    this.#held.set(claim.subscriberId, held);
+    return held;
+  }
+
+  #queue(held: Held, view: Assessment): void {
+    held.validUntil = view.validUntil;
+    held.validBelow = view.validBelow;
+    const id = held.claim.subscriberId;
+    for (const nasId of nasesToTell(view)) {
+      const lane = this.#lane(nasId);
+      const waitMs = lane.waitMs(id);
+      if (waitMs === 0) {
+        held.lanes.add(nasId);
+        lane.add(id);
+      } else if (lane.silent) this.#fail(held, `${this.#nameOf(nasId)} does not answer`);
+      else held.postponedTo = Math.min(held.postponedTo, this.#options.clock() + waitMs);
+    }
+  }
+
+  #fail(held: Held, failure: string): void {
+    held.failure = failure;
+  }
+
+  #lane(nasId: number): Lane {
+    const known = this.#lanes.get(nasId);
+    if (known !== undefined) return known;
+    const lane: Lane = new Lane({
+      perSecond: () => this.#options.nases().get(nasId)?.coaPerSecond ?? PACE_UNKNOWN_NAS,
+      work: (ids, ended) => void this.#work(lane, nasId, ids, ended),
+      released: (ids) => this.#released(nasId, ids),
+      recovered: () => this.#recovered(nasId),
+      random: this.#random,
+    });
+    this.#lanes.set(nasId, lane);
+    return lane;
+  }
+
+  /** The lane's turn: facts are read once more, so that what is said is the newest there is at this moment. */
+  async #work(lane: Lane, nasId: number, ids: readonly number[], ended: (id: number) => void): Promise<void> {
+    try {
+      const views = await this.#look(ids, () => undefined);
+      await Promise.all(ids.map((id) => this.#turn(lane, nasId, id, views.get(id) ?? 'absent', ended)));
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'enforcement cannot read facts; trying again');
+      await new Promise((resolve) => setTimeout(resolve, SECOND));
+      for (const id of ids) {
+        lane.add(id);
+        ended(id);
+      }
+    }
+  }
+
+  async #turn(lane: Lane, nasId: number, id: number, view: View, ended: (id: number) => void): Promise<void> {
+    const deeds = new Deeds();
+    const failure = await this.#act(lane, nasId, view, deeds);
+    const held = this.#held.get(id);
+    let settlement: Settlement | null = null;
+    if (held !== undefined) {
+      if (deeds.acts.length > 0) held.acted = true;
+      if (failure !== null) this.#fail(held, failure);
+      if (typeof view === 'object' && 'steps' in view) {
+        held.validUntil = view.validUntil;
+        held.validBelow = view.validBelow;
+      }
+      if (!lane.wantsAgain(id)) held.lanes.delete(nasId);
+      if (held.lanes.size === 0) {
+        this.#held.delete(id);
+        settlement = this.#settlementOf(held);
+      }
+    }
+    await this.#recorder.write(turnOf(deeds, settlement));
+    if (settlement !== null) this.#arm(settlement.dueAt);
+    if (deeds.gone.length > 0) this.#options.onSessionsEnded?.([id]);
+    ended(id);
+  }
+
+  /** Does what is to be done on one NAS; returns what failed. Our own mistakes end as a failure of this subscriber. */
+  async #act(lane: Lane, nasId: number, view: View, deeds: Deeds): Promise<string | null> {
+    if (view === 'absent') return null;
+    if (view instanceof Error) return view.message;
+    let failure: string | null = null;
+    try {
+      for (const step of view.steps) {
+        if (step.action.nasId !== nasId || step.action.do === 'keep' || this.#stopped) continue;
+        const failed = await carryOut(this.#actor, lane, step, deeds);
+        if (failed !== null) failure = `${this.#nameOf(nasId)}: ${failed}`;
+      }
+    } catch (error) {
+      this.#options.log.error({ err: error, nasId }, 'enforcement stumbled over a session');
+      failure = faultOf(error).message;
+    }
+    return failure;
+  }
+
+  #released(nasId: number, ids: readonly number[]): void {
+    this.#options.log.warn(
+      { nas: this.#nameOf(nasId), waiting: ids.length },
+      'a NAS does not answer CoA or Disconnect',
+    );
+    for (const id of ids) {
+      const held = this.#held.get(id);
+      if (held === undefined) continue;
+      this.#fail(held, `${this.#nameOf(nasId)} does not answer`);
+      held.lanes.delete(nasId);
+      if (held.lanes.size > 0) continue;
+      this.#held.delete(id);
+      void this.#settle(this.#settlementOf(held));
+    }
+  }
+
+  #recovered(nasId: number): void {
+    this.#options.log.info({ nas: this.#nameOf(nasId) }, 'a NAS answers again');
+    const at = this.#options.clock();
+    retryFailedOn(this.#options.db, nasId, at).then(
+      () => this.#arm(at),
+      (error) =>
+        this.#options.log.warn({ err: error }, 'enforcement cannot hurry what had failed: it goes by its back-off'),
+    );
+  }
+
+  async #probe(subscriberId: number): Promise<number> {
+    const deeds = new Deeds();
+    const sessions = await liveSessions(this.#options.db, [subscriberId]);
+    await Promise.all(sessions.map((session) => probe(this.#actor, this.#lane(session.nasId), session, deeds)));
+    await this.#recorder.write(turnOf(deeds, null));
+    if (deeds.gone.length > 0) this.#options.onSessionsEnded?.([subscriberId]);
+    return deeds.gone.length;
+  }
+
+  async #settle(settlement: Settlement): Promise<void> {
+    await this.#recorder.write(turnOf(new Deeds(), settlement));
+    this.#arm(settlement.dueAt);
+  }
+
+  #settlementOf(held: Held): Settlement {
+    const at = this.#options.clock();
+    const back = handBack(held);
+    if (held.failure === null) return back;
+    const attempts = held.claim.attempts + 1;
+    const retryAt = at + backoffMs(attempts, this.#random);
+    return { ...back, dueAt: Math.min(back.dueAt, retryAt), attempts, error: held.failure };
+  }
+
+  #nameOf(nasId: number): string {
+    return this.#options.nases().get(nasId)?.name ?? `NAS ${nasId}`;
+  }
+}
+
+function handBack(held: Held): Settlement {
+  return {
+    claim: held.claim,
+    dueAt: Math.min(held.validUntil, held.postponedTo),
+    validBelow: held.validBelow,
+    attempts: 0,
+    error: null,
+    acted: held.acted,
+  };
+}
+
+const turnOf = (deeds: Deeds, settlement: Settlement | null) => ({ ...deeds, settlement });
+
+function nasesToTell(view: Assessment): Set<number> {
+  return new Set(view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.action.nasId));
+}
+
+const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

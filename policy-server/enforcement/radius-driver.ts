@@ -1,0 +1,131 @@
+import { isIPv4 } from 'node:net';
+import { assert } from '#domain/assert';
+import type { Decision } from '#domain/decision';
+import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
+import type { CoaClient, CoaOutcome, CoaTarget } from '#radius/coa-client';
+import { printOutcome } from '#radius/coa-client';
+import { MIKROTIK_VENDOR, mikrotikRateLimit } from '#radius/mikrotik';
+import { Code, type Writer } from '#radius/packet';
+
+const ATTRIBUTE = { userName: 1, framedIpAddress: 8, callingStationId: 31, acctSessionId: 44 } as const;
+const MIKROTIK = { rateLimit: 8, addressList: 19 } as const;
+
+/**
+ * Drives a NAS by RFC 5176. A session is named by User-Name and Acct-Session-Id together (User-Name alone would hit
+ * every session of that user), and by nothing else unless the NAS asks for more: no NAS-IP-Address (behind a NAT it is
+ * wrong, and a NAS refuses with 403), no Service-Type (it would mean Authorize-Only). A CoA carries the rate and the
+ * address-list. Session-Timeout is left out: whether RouterOS counts a new one from the session's start or from its
+ * arrival is not documented, and what the session was given at its start only makes it dial once more.
+ *
+ * `targetOf` gives where a session's NAS takes CoA; null when that is not known (a NAS entered as a block of addresses).
+ */
+export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSession) => CoaTarget | null): NasDriver {
+  const evidence = new Evidence();
+
+  /** Sends once; with more identification if the NAS says that what it got is not enough (402, 508). */
+  const ask = async (session: DrivenSession, kind: Kind, write: (packet: Writer) => void): Promise<Answer> => {
+    const target = targetOf(session);
+    if (target === null) return { is: 'cannot', said: 'not asked: the address of the NAS is not known' };
+    const code = kind === 'disconnect' ? Code.disconnectRequest : Code.coaRequest;
+    const send = (identify: typeof identifyBriefly) =>
+      client.send(target, {
+        code,
+        write: (packet) => {
+          identify(packet, session);
+          write(packet);
+        },
+      });
+    const outcome = await send(identifyBriefly);
+    const wantsMore = outcome.is === 'nak' && (outcome.errorCause === 402 || outcome.errorCause === 508);
+    const final = wantsMore ? await send(identifyFully) : outcome;
+    if (final.is === 'ack') evidence.acknowledged(session.nasId, kind);
+    return meaning(kind, final, evidence.of(session.nasId));
+  };
+
+  const disconnect = (session: DrivenSession) => ask(session, 'disconnect', nothing);
+  const probe = (session: DrivenSession) => ask(session, 'probe', nothing);
+  const coa = async (session: DrivenSession, decision: Decision): Promise<Answer> => {
+    const { rate, addressList } = decision;
+    assert(
+      rate !== null && addressList !== null,
+      'a CoA tells a rate and an address-list; who is denied is disconnected',
+    );
+    const answer = await ask(session, 'coa', (packet) => {
+      packet.addVendorText(MIKROTIK_VENDOR, MIKROTIK.rateLimit, mikrotikRateLimit(rate));
+      packet.addVendorText(MIKROTIK_VENDOR, MIKROTIK.addressList, addressList);
+    });
+    if (answer.is !== 'doubtful') return answer;
+    const alive = await probe(session);
+    const said = `${answer.said}, then to a probe: ${alive.said}`;
+    // The session lives, so the NAS meant that it cannot do this; without any evidence a Disconnect will tell as well.
+    const is = alive.is === 'done' || alive.is === 'doubtful' ? 'cannot' : alive.is;
+    return { is, said };
+  };
+  return { coa, disconnect, probe };
+}
+
+type Kind = 'coa' | 'disconnect' | 'probe';
+
+const nothing = () => undefined;
+
+function identifyBriefly(packet: Writer, session: DrivenSession): void {
+  packet.addText(ATTRIBUTE.userName, session.username);
+  packet.addText(ATTRIBUTE.acctSessionId, session.acctSessionId);
+}
+
+function identifyFully(packet: Writer, session: DrivenSession): void {
+  identifyBriefly(packet, session);
+  if (session.framedIp !== null && isIPv4(session.framedIp))
+    packet.addIpv4(ATTRIBUTE.framedIpAddress, session.framedIp);
+  if (session.mac !== null) packet.addText(ATTRIBUTE.callingStationId, session.mac);
+}
+
+/** What a NAS has shown it can do: the weight of its 406. */
+type Shown = {
+  /** It acknowledged something for some session, so it finds sessions by what we send. */
+  readonly finds: boolean;
+  /** It acknowledged a CoA with rate and address-list, so these attributes are no "unsupported extension" to it. */
+  readonly changes: boolean;
+};
+
+class Evidence {
+  readonly #shown = new Map<number, Shown>();
+
+  of(nasId: number): Shown {
+    return this.#shown.get(nasId) ?? { finds: false, changes: false };
+  }
+
+  acknowledged(nasId: number, kind: Kind): void {
+    this.#shown.set(nasId, { finds: true, changes: kind === 'coa' || this.of(nasId).changes });
+  }
+}
+
+/**
+ * What an outcome means for the session (RFC 5176 section 3.5). RouterOS answers 406 "unsupported extension" where the RFC
+ * has 503 "session context not found" (measured by others; see docs), so 406 means *gone* only from a NAS that has
+ * acknowledged the same kind of request for another session.
+ */
+export function meaning(kind: Kind, outcome: CoaOutcome, shown: Shown): Answer {
+  return { is: meaningOf(kind, outcome, shown), said: printOutcome(outcome) };
+}
+
+function meaningOf(kind: Kind, outcome: CoaOutcome, shown: Shown): Answer['is'] {
+  if (outcome.is === 'ack') return 'done';
+  if (outcome.is === 'timeout') return 'silent';
+  switch (outcome.errorCause) {
+    case 503:
+      return 'gone';
+    case 406:
+      return (kind === 'coa' ? shown.changes : shown.finds) ? 'gone' : 'doubtful';
+    case 403: // not this NAS: ours or the operator's to mend
+    case 501:
+    case 502:
+    case 505:
+    case 506:
+    case 507:
+      return 'later';
+    default:
+      // 401, 402, 404, 405, 407, 504, 508 (asked with all we know), none, unknown: this will not work.
+      return 'cannot';
+  }
+}

@@ -1,0 +1,118 @@
+import { fileURLToPath } from 'node:url';
+import Bree from 'bree';
+import type { Clock } from '#domain/clock';
+import { Unavailable } from '#domain/errors';
+import type { Job, JobOutcome } from '#jobs/job';
+import { runSlot, slotOf } from '#jobs/run-slot';
+import type { Database } from '#storage/database';
+
+export type Schedule = {
+  /** Ends the clocks, tells running jobs to stop and waits for them, but not longer than `patienceMs`. */
+  stop(patienceMs?: number): Promise<void>;
+  /** How often each job came to what, since the start. */
+  counts(): { readonly job: string; readonly outcome: JobOutcome; readonly count: number }[];
+};
+
+export type ScheduleOptions = {
+  readonly jobs: readonly Job[];
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: { info(message: string): void; warn(message: string): void };
+  /** How often each job looks whether its slot is done. */
+  readonly tickMs?: number;
+};
+
+const TICK_MS = 60_000;
+const PATIENCE_MS = 5_000;
+
+/** Starts a clock for every job; each looks at once, so that a slot missed while everything was down is made up for. */
+export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
+  const { jobs, log } = options;
+  const stopping = new AbortController();
+  const running = new Set<Promise<void>>();
+  const counts = new Map<string, number>();
+  const nodeSlots = new Map<string, number>();
+
+  const attempt = async (job: Job): Promise<void> => {
+    const { outcome, line } = await runJob(job, options, nodeSlots, stopping.signal);
+    const key = `${job.name} ${outcome}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    if (line === null) return;
+    if (outcome === 'failed') log.warn(`job ${job.name}: ${line}; it is tried again within a minute`);
+    else log.info(`job ${job.name}: ${line}`);
+  };
+
+  const bree = new Bree({
+    root: false,
+    logger: false,
+    doRootCheck: false,
+    acceptedExtensions: ['.ts'],
+    // Bree calls this twice for one error; a ticker that dies is started again at its next interval.
+    errorHandler: (error, { name }) => log.warn(`the clock of job ${name} failed: ${String(error)}`),
+    workerMessageHandler: ({ name, message }) => {
+      if (!isTick(message)) return;
+      const job = jobs.find((one) => one.name === name)!;
+      const run = attempt(job).finally(() => {
+        running.delete(run);
+        bree.workers.get(name)?.postMessage('finished');
+      });
+      running.add(run);
+    },
+    jobs: jobs.map((job) => ({
+      name: job.name,
+      path: fileURLToPath(new URL('ticker.ts', import.meta.url)),
+      timeout: 0,
+      interval: options.tickMs ?? TICK_MS,
+    })),
+  });
+  await bree.start();
+
+  return {
+    stop: async (patienceMs = PATIENCE_MS) => {
+      stopping.abort();
+      await withinMs(patienceMs, Promise.allSettled([...running]).then(() => bree.stop()));
+      for (const worker of bree.workers.values()) await worker.terminate();
+    },
+    counts: () =>
+      [...counts].map(([key, count]) => {
+        const [job, outcome] = key.split(' ') as [string, JobOutcome];
+        return { job, outcome, count };
+      }),
+  };
+}
+
+async function runJob(
+  job: Job,
+  { db, clock }: ScheduleOptions,
+  nodeSlots: Map<string, number>,
+  signal: AbortSignal,
+): Promise<{ outcome: JobOutcome; line: string | null }> {
+  const slot = slotOf(clock(), job.everySeconds);
+  try {
+    if (job.scope === 'cluster') {
+      const { outcome, said } = await runSlot(db, job, slot, signal);
+      return { outcome, line: said };
+    }
+    if ((nodeSlots.get(job.name) ?? -1) >= slot) return { outcome: 'done-before', line: null };
+    const line = await job.run(signal);
+    nodeSlots.set(job.name, slot);
+    return { outcome: 'done', line };
+  } catch (error) {
+    // A job is a door: whatever fails in it is said and tried again; nothing of it may end the program.
+    const reason = error instanceof Unavailable ? error.message : describe(error);
+    return { outcome: 'failed', line: reason };
+  }
+}
+
+const isTick = (message: unknown): boolean => typeof message === 'object' && message !== null && 'tick' in message;
+const describe = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+
+/** Waits for a promise, but no longer than so many milliseconds. */
+async function withinMs(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([promise, tooLong]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { InvalidInput } from '#domain/errors';
+import type { Desk } from '#operations/desk';
+import { entityName, nasAddress, portNumber } from '#operations/fields';
+import { parseInput } from '#operations/input';
+import { generateSecret } from '#operations/password-hash';
+import { change } from '#storage/change';
+import { violatedConstraint } from '#storage/database';
+import { insertNas, MESSAGE_AUTHENTICATOR_MODES, nextNasId } from '#storage/nas';
+import { nasSecretAad } from '#storage/secrets';
+
+/** Below this a shared secret is guessed from one captured packet while the router reboots. */
+const SHORTEST_SECRET = 8;
+/** draft-ietf-radext-deprecating-radius: warn at 12 octets or fewer. */
+const WEAK_SECRET = 12;
+
+export const addNasSchema = z.object({
+  name: entityName('tower-north'),
+  address: nasAddress,
+  secret: z
+    .string()
+    .regex(/^[^\p{Cc}]+$/u)
+    .refine((text) => Buffer.byteLength(text) >= SHORTEST_SECRET)
+    .describe(`the RADIUS secret of the router, ${SHORTEST_SECRET} octets or more; "generate" makes one`),
+  coaPort: portNumber.default(3799).describe('the port of /radius incoming on the router, for example 3799'),
+  messageAuthenticator: z
+    .enum(MESSAGE_AUTHENTICATOR_MODES)
+    .default('auto')
+    .describe(`one of ${MESSAGE_AUTHENTICATOR_MODES.join(', ')}`),
+  swapOctets: z.boolean().default(false).describe('true or false'),
+  tags: z.array(z.string().min(1).max(50)).default([]).describe('words, for example north,fiber'),
+});
+
+export type AddedNas = {
+  readonly id: number;
+  readonly name: string;
+  /** Only when we made the secret ourselves: the one time it can be read. */
+  readonly generatedSecret: string | null;
+  readonly warnings: readonly string[];
+};
+
+/**
+ * Adds a router. `secret: 'generate'` makes one of 138 bits and returns it.
+ *
+ * @throws InvalidInput for wrong fields, a name or an address that is there already
+ */
+export async function addNas(desk: Desk, input: Readonly<Record<string, unknown>>): Promise<AddedNas> {
+  const nas = parseInput(addNasSchema, input);
+  const generated = nas.secret === 'generate';
+  const secret = generated ? generateSecret() : nas.secret;
+  const detail = { name: nas.name, address: nas.address, coaPort: nas.coaPort };
+  try {
+    const id = await change(desk.db, { actor: desk.actor, why: 'add NAS', detail }, async (tx) => {
+      const nasId = await nextNasId(tx);
+      await insertNas(tx, nasId, { ...nas, secretSealed: desk.sealer.seal(secret, nasSecretAad(nasId)) });
+      await tx.markNas(nasId);
+      return nasId;
+    });
+    return { id, name: nas.name, generatedSecret: generated ? secret : null, warnings: weaknessOf(secret) };
+  } catch (error) {
+    throw explainDuplicate(error, nas) ?? error;
+  }
+}
+
+function weaknessOf(secret: string): string[] {
+  const octets = Buffer.byteLength(secret);
+  if (octets > WEAK_SECRET) return [];
+  return [`the secret has only ${octets} octets: use 32 or more, or --secret generate`];
+}
+
+function explainDuplicate(error: unknown, nas: { name: string; address: string }): InvalidInput | null {
+  switch (violatedConstraint(error)) {
+    case 'nas_name_key':
+      return new InvalidInput([`name "${nas.name}" belongs to another NAS; give another name, or see: nas list`]);
+    case 'nas_address_key':
+      return new InvalidInput([`address ${nas.address} belongs to another NAS; see: nas list`]);
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import type { Instant } from '#domain/time';
+import { readCsv } from '#operations/csv';
+import { billing, ending, entityName, mac, personName, phone, pppPassword, subscriberAddress, username } from '#operations/fields';
+import { faultsOf } from '#operations/input';
+
+/** The columns of an import file. Their order is free; all but the first two may be left out or empty. */
+export const IMPORT_COLUMNS = [
+  'username',
+  'password',
+  'name',
+  'phone',
+  'billing',
+  'plan',
+  'covered_until',
+  'static_ip',
+  'mac',
+] as const;
+type ImportColumn = (typeof IMPORT_COLUMNS)[number];
+const REQUIRED: readonly ImportColumn[] = ['username', 'password'];
+
+/** One subscriber of an import file, with the line it came from. */
+export type ImportRow = {
+  readonly line: number;
+  readonly username: string;
+  readonly password: string;
+  readonly name: string;
+  readonly phone: string | null;
+  readonly billing: 'prepaid' | 'postpaid';
+  readonly plan: string | null;
+  readonly coveredUntil: Instant | null;
+  readonly staticIp: string | null;
+  readonly mac: string | null;
+};
+
+/** Something wrong on a line of the file. */
+export type LineFault = { readonly line: number; readonly reason: string };
+
+/** Reads an import file; every wrong line is in `faults`, also what is there twice. */
+export function readImportFile(text: string, zone: string): { rows: ImportRow[]; faults: LineFault[] } {
+  const records = readCsv(text);
+  const head = records.next();
+  if (head.done) return { rows: [], faults: [{ line: 1, reason: `the file is empty; its first line has to be ${HEADER}` }] };
+  const columns = head.value.fields.map((field) => field.trim());
+  const headFaults = wrongHeader(columns);
+  if (headFaults.length > 0) return { rows: [], faults: headFaults.map((reason) => ({ line: 1, reason })) };
+
+  const rowSchema = schemaOf(zone);
+  const rows: ImportRow[] = [];
+  const faults: LineFault[] = [];
+  const seen = new Duplicates();
+  for (const record of records) {
+    if (record.fault !== null) faults.push({ line: record.line, reason: record.fault });
+    else if (record.fields.length !== columns.length) {
+      const reason = `${record.fields.length} fields where the header has ${columns.length}; a comma inside a field needs quotes around the field`;
+      faults.push({ line: record.line, reason });
+    } else {
+      const given = Object.fromEntries(columns.map((column, at) => [column, record.fields[at]]).filter(([, value]) => value));
+      const parsed = rowSchema.safeParse(given);
+      const reasons = parsed.success ? contradictions(parsed.data) : [...faultsOf(rowSchema, given)];
+      if (parsed.success) reasons.push(...seen.add(record.line, parsed.data.username, parsed.data.static_ip));
+      faults.push(...reasons.map((reason) => ({ line: record.line, reason })));
+      if (parsed.success) rows.push(rowOf(record.line, parsed.data));
+    }
+  }
+  return { rows, faults };
+}
+
+const HEADER = IMPORT_COLUMNS.join(',');
+
+const schemaOf = (zone: string) =>
+  z.object({
+    username,
+    password: pppPassword,
+    name: personName.default(''),
+    phone: phone.nullable().default(null).describe(phone.description!),
+    billing: billing.default('prepaid').describe(billing.description!),
+    plan: entityName('prepaid-20mbps')
+      .nullable()
+      .default(null)
+      .describe('the name of a plan, see: plan list; or leave it empty'),
+    covered_until: ending(zone).nullable().default(null).describe(ending(zone).description!),
+    static_ip: subscriberAddress.nullable().default(null).describe(subscriberAddress.description!),
+    mac: mac.nullable().default(null).describe(mac.description!),
+  });
+type ParsedRow = z.output<ReturnType<typeof schemaOf>>;
+
+function rowOf(line: number, parsed: ParsedRow): ImportRow {
+  const { covered_until: coveredUntil, static_ip: staticIp, ...same } = parsed;
+  return { line, coveredUntil, staticIp, ...same };
+}
+
+function contradictions(row: ParsedRow): string[] {
+  if (row.covered_until === null || row.plan !== null) return [];
+  return ['covered_until without a plan: say in the column plan what the subscriber is covered by'];
+}
+
+function wrongHeader(columns: readonly string[]): string[] {
+  if (columns.length === 1 && columns[0]!.includes(';')) {
+    return [`the columns are separated by ";": save the file with commas; the header is ${HEADER}`];
+  }
+  const known: readonly string[] = IMPORT_COLUMNS;
+  const unknown = columns.filter((column) => !known.includes(column));
+  const missing = REQUIRED.filter((column) => !columns.includes(column));
+  const twice = columns.filter((column, at) => columns.indexOf(column) !== at);
+  return [
+    ...unknown.map((column) => `there is no column "${column}"; the header is ${HEADER}`),
+    ...missing.map((column) => `the column ${column} is missing; the header is ${HEADER}`),
+    ...twice.map((column) => `the column ${column} is there twice`),
+  ];
+}
+
+/** What may be in a file once only, and where it was first. */
+class Duplicates {
+  readonly #usernames = new Map<string, number>();
+  readonly #addresses = new Map<string, number>();
+
+  add(line: number, name: string, address: string | null): string[] {
+    return [
+      ...again(this.#usernames, name, line, 'username'),
+      ...(address === null ? [] : again(this.#addresses, address, line, 'static_ip')),
+    ];
+  }
+}
+
+function again(seen: Map<string, number>, value: string, line: number, column: string): string[] {
+  const first = seen.get(value);
+  if (first !== undefined) return [`${column} "${value}" is on line ${first} already`];
+  seen.set(value, line);
+  return [];
+}

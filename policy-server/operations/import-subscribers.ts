@@ -1,0 +1,89 @@
+import { InvalidInput } from '#domain/errors';
+import type { Plan } from '#domain/plan';
+import { addPeriod, type Instant, MINUTE } from '#domain/time';
+import type { Desk } from '#operations/desk';
+import { type ImportRow, type LineFault, readImportFile } from '#operations/import-file';
+import { change } from '#storage/change';
+import type { Queryable } from '#storage/database';
+import { insertGrants, type NewGrant } from '#storage/grants';
+import { planNames, plansOnSale } from '#storage/plans';
+import { subscriberPasswordAad } from '#storage/secrets';
+import { insertSubscribers, nextSubscriberIds, takenIdentities } from '#storage/subscribers';
+
+export type Imported = { readonly subscribers: number; readonly grants: number };
+
+/** Rows written by one statement: past a few thousand a statement gains nothing and holds its memory longer. */
+const ROWS_AT_ONCE = 2_000;
+
+/**
+ * Adds every subscriber of a CSV text, or none. A row with a plan gets a grant of it, to its `covered_until` or, without
+ * one, for the plan's period from now.
+ *
+ * @throws InvalidInput with one line for every fault of every line (`line 7: …`); nothing is changed then
+ */
+export async function importSubscribers(desk: Desk, csv: string): Promise<Imported> {
+  const { rows, faults } = readImportFile(csv, desk.zone);
+  const plans = await plansOnSale(desk.db, [...new Set(rows.flatMap((row) => row.plan ?? []))]);
+  refuse([...faults, ...(await faultsAgainstDatabase(desk.db, rows, plans))]);
+  if (rows.length === 0) throw new InvalidInput(['the file has a header but no subscriber; add one line for each']);
+  return change(desk.db, { actor: desk.actor, why: 'import subscribers', detail: { rows: rows.length } }, async (tx) => {
+    // Again, inside: somebody else may have added one of them since, and unique constraints would name no line.
+    refuse(await faultsAgainstDatabase(tx, rows, plans));
+    let grants = 0;
+    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+      const some = rows.slice(at, at + ROWS_AT_ONCE);
+      const ids = await nextSubscriberIds(tx, some.length);
+      await insertSubscribers(
+        tx,
+        some.map((row, index) => ({
+          ...row,
+          id: ids[index]!,
+          passwordSealed: desk.sealer.seal(row.password, subscriberPasswordAad(ids[index]!)),
+        })),
+      );
+      const granted = some.flatMap((row, index) => grantOf(row, ids[index]!, plans, desk));
+      if (granted.length > 0) await insertGrants(tx, granted);
+      await tx.mark(ids);
+      grants += granted.length;
+    }
+    return { subscribers: rows.length, grants };
+  });
+}
+
+function refuse(faults: readonly LineFault[]): void {
+  if (faults.length === 0) return;
+  const ordered = faults.toSorted((one, other) => one.line - other.line);
+  throw new InvalidInput(ordered.map(({ line, reason }) => `line ${line}: ${reason}`));
+}
+
+async function faultsAgainstDatabase(
+  q: Queryable,
+  rows: readonly ImportRow[],
+  plans: ReadonlyMap<string, Plan>,
+): Promise<LineFault[]> {
+  const addresses = rows.flatMap((row) => row.staticIp ?? []);
+  const taken = await takenIdentities(
+    q,
+    rows.map((row) => row.username),
+    addresses,
+  );
+  const offered = (await planNames(q)).join(', ') || 'none yet, add one with: plan add';
+  return rows.flatMap((row) => {
+    const owner = row.staticIp === null ? undefined : taken.addresses.get(row.staticIp);
+    return [
+      ...(taken.usernames.has(row.username) ? [`username "${row.username}" is taken already`] : []),
+      ...(owner === undefined ? [] : [`static_ip ${row.staticIp} belongs to ${owner} already`]),
+      ...(row.plan === null || plans.has(row.plan) ? [] : [`there is no plan "${row.plan}"; there are: ${offered}`]),
+    ].map((reason) => ({ line: row.line, reason }));
+  });
+}
+
+/** A cover that has ended is kept too: the subscriber then reads "expired on …" and not "never had a package". */
+function grantOf(row: ImportRow, subscriberId: number, plans: ReadonlyMap<string, Plan>, desk: Desk): NewGrant[] {
+  if (row.plan === null) return [];
+  const plan = plans.get(row.plan)!;
+  const now = desk.clock();
+  const until = row.coveredUntil ?? addPeriod(now, plan.period, desk.zone);
+  const from: Instant = Math.min(now, until - MINUTE);
+  return [{ subscriberId, planRevisionId: plan.revisionId, from, until }];
+}

@@ -1,0 +1,8 @@
+import { InvalidInput } from '#domain/errors';
+
+/** The one sentence for a user name that nobody has. */
+export function noSuchSubscriber(username: string): never {
+  throw new InvalidInput([
+    `there is no subscriber "${username}"; user names are case-sensitive; add one with: subscriber add --username ${username} --password …`,
+  ]);
+}

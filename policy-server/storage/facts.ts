@@ -1,0 +1,218 @@
+import { assert } from '#domain/assert';
+import type { Facts, Grant } from '#domain/facts';
+import type { Burst, Plan } from '#domain/plan';
+import type { Instant } from '#domain/time';
+import type { Database, Queryable } from '#storage/database';
+import type { Sealer } from '#storage/secrets';
+import { nasSecretAad, SecretText, subscriberPasswordAad } from '#storage/secrets';
+
+/**
+ * One subscriber as the directories hold them. `password` is plain text in a plain string (a million of them are held,
+ * and sent to worker threads): an entry must never be printed.
+ */
+export type LoadedEntry = {
+  /** `nas` is null: who dials adds theirs. */
+  readonly facts: Facts;
+  readonly password: string;
+  readonly line: {
+    readonly mac: string | null;
+    readonly sessionLimit: number;
+    readonly staticIp: string | null;
+    readonly framedIpv6Prefix: string | null;
+    readonly delegatedIpv6Prefix: string | null;
+  };
+};
+
+/** One router with its secret opened. `address` is an address or a CIDR. */
+export type LoadedNas = {
+  readonly id: number;
+  readonly name: string;
+  readonly address: string;
+  readonly secret: SecretText;
+  readonly coaPort: number;
+  readonly coaPerSecond: number;
+  readonly messageAuthenticator: 'required' | 'auto' | 'off';
+  readonly messageAuthenticatorSeen: boolean;
+  readonly swapOctets: boolean;
+  readonly tags: readonly string[];
+};
+
+/** Subscribers a read of everything takes at a time. */
+const CHUNK = 5_000;
+
+/** The entries of those of `ids` that exist, in the order of their ids. Three statements for any number. */
+export async function loadEntries(q: Queryable, sealer: Sealer, ids: readonly number[]): Promise<LoadedEntry[]> {
+  if (ids.length === 0) return [];
+  const subscribers = await q.query<SubscriberRow>(SUBSCRIBERS_BY_ID, [ids], 'facts-subscribers');
+  return assemble(q, sealer, subscribers, new Map());
+}
+
+/**
+ * Every subscriber, in chunks of up to 5,000 in the order of their ids; the next chunk is read while `onChunk` works.
+ * Not one snapshot: take `currentCursor` before, and what changes meanwhile comes through the feed. Returns how many.
+ */
+export async function loadAllEntries(
+  q: Database,
+  sealer: Sealer,
+  onChunk: (entries: LoadedEntry[]) => void | Promise<void>,
+): Promise<number> {
+  const plans = new Map<number, Plan>();
+  const read = (after: number) => q.query<SubscriberRow>(SUBSCRIBERS_AFTER, [after, CHUNK], 'facts-all');
+  let count = 0;
+  let next = read(0);
+  for (;;) {
+    const subscribers = await next;
+    const last = subscribers.at(-1);
+    if (last === undefined) return count;
+    next = read(last.id);
+    next.catch(() => undefined); // seen when it is awaited; until then it must not count as unhandled
+    await onChunk(await assemble(q, sealer, subscribers, plans));
+    count += subscribers.length;
+  }
+}
+
+/** Every router. */
+export async function loadNases(q: Queryable, sealer: Sealer): Promise<LoadedNas[]> {
+  const rows = await q.query<Omit<LoadedNas, 'secret'> & { sealed: Buffer }>(
+    `select id, name, address::text as address, secret_sealed as sealed, coa_port as "coaPort",
+            coa_per_second as "coaPerSecond", message_authenticator as "messageAuthenticator",
+            message_authenticator_seen as "messageAuthenticatorSeen", swap_octets as "swapOctets", tags
+       from nas order by id`,
+  );
+  return rows.map(({ sealed, ...nas }) => ({
+    ...nas,
+    secret: new SecretText(sealer.open(sealed, nasSecretAad(nas.id))),
+  }));
+}
+
+type SubscriberRow = {
+  readonly id: number;
+  readonly username: string;
+  readonly sealed: Buffer;
+  readonly billing: 'prepaid' | 'postpaid';
+  readonly tags: string[];
+  readonly suspendedSince: Instant | null;
+  readonly version: number;
+  readonly mac: string | null;
+  readonly sessionLimit: number;
+  readonly staticIp: string | null;
+  readonly framedIpv6Prefix: string | null;
+  readonly delegatedIpv6Prefix: string | null;
+};
+
+const SUBSCRIBER = `
+select id, username, password_sealed as sealed, billing, tags, suspended_at as "suspendedSince", version, mac,
+       session_limit as "sessionLimit", host(static_ip) as "staticIp", framed_ipv6_prefix as "framedIpv6Prefix",
+       delegated_ipv6_prefix as "delegatedIpv6Prefix"
+  from subscriber`;
+const SUBSCRIBERS_BY_ID = `${SUBSCRIBER} where id = any($1::bigint[]) order by id`;
+const SUBSCRIBERS_AFTER = `${SUBSCRIBER} where id > $1 order by id limit $2`;
+
+/**
+ * What was charged counts over all grants ever; the grants themselves are kept while the longest grace a policy may
+ * give (62 days) can ask for them. One statement, so that both are of one moment. A grant revoked before it began never
+ * was in force.
+ */
+const GRANTS = `
+select total.subscriber_id as "subscriberId", total.charged, g.id, g.plan_revision_id as "revisionId",
+       g.starts_at as "from", least(g.ends_at, g.revoked_at) as until, g.used_bytes as "usedBytes"
+  from (select subscriber_id, sum(used_bytes)::bigint as charged from grants
+         where subscriber_id = any($1::bigint[]) group by subscriber_id) total
+  left join grants g on g.subscriber_id = total.subscriber_id and g.ends_at > now() - interval '62 days'
+       and least(g.ends_at, g.revoked_at) > greatest(now() - interval '62 days', g.starts_at)`;
+
+type GrantRow = { readonly subscriberId: number; readonly charged: number } & (
+  | (Omit<Grant, 'plan'> & { readonly revisionId: number })
+  | { readonly id: null }
+);
+
+/**
+ * The subscribers were read first and their grants now: the facts may be newer than their `version`, in which case the
+ * next version brings the same again, but never older.
+ */
+async function assemble(
+  q: Queryable,
+  sealer: Sealer,
+  subscribers: readonly SubscriberRow[],
+  plans: Map<number, Plan>,
+): Promise<LoadedEntry[]> {
+  const ids = subscribers.map((subscriber) => subscriber.id);
+  const rows = await q.query<GrantRow>(GRANTS, [ids], 'facts-grants');
+  await addPlans(q, plans, rows);
+  const bought = new Map<number, { charged: number; grants: Grant[] }>();
+  for (const row of rows) {
+    let one = bought.get(row.subscriberId);
+    if (one === undefined) {
+      one = { charged: row.charged, grants: [] };
+      bought.set(row.subscriberId, one);
+    }
+    if (row.id === null) continue;
+    const plan = plans.get(row.revisionId);
+    assert(plan !== undefined, 'a grant refers to a plan revision that exists');
+    one.grants.push({ id: row.id, plan, from: row.from, until: row.until, usedBytes: row.usedBytes });
+  }
+  return subscribers.map((row) => entry(row, bought.get(row.id), sealer));
+}
+
+const NO_GRANTS = { charged: 0, grants: [] };
+
+function entry(
+  row: SubscriberRow,
+  { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS,
+  sealer: Sealer,
+): LoadedEntry {
+  return {
+    facts: {
+      subscriberId: row.id,
+      username: row.username,
+      billing: row.billing,
+      tags: row.tags,
+      suspendedSince: row.suspendedSince,
+      grants,
+      chargedBytes: charged,
+      nas: null,
+      version: row.version,
+    },
+    password: sealer.open(row.sealed, subscriberPasswordAad(row.id)),
+    line: {
+      mac: row.mac,
+      sessionLimit: row.sessionLimit,
+      staticIp: row.staticIp,
+      framedIpv6Prefix: row.framedIpv6Prefix,
+      delegatedIpv6Prefix: row.delegatedIpv6Prefix,
+    },
+  };
+}
+
+type PlanRow = {
+  readonly revisionId: number;
+  readonly name: string;
+  readonly downloadBps: number;
+  readonly uploadBps: number;
+  readonly burst: Burst | null;
+  readonly allowanceBytes: number | null;
+  readonly periodDays: number | null;
+  readonly periodMonths: number | null;
+  readonly priceRupiah: number;
+  readonly profile: string | null;
+};
+
+const PLANS = `
+select r.id as "revisionId", plan.name, r.download_bps as "downloadBps", r.upload_bps as "uploadBps", r.burst,
+       r.allowance_bytes as "allowanceBytes", r.period_days as "periodDays", r.period_months as "periodMonths",
+       r.price_rupiah as "priceRupiah", r.profile
+  from plan_revision r join plan on plan.id = r.plan_id where r.id = any($1::int[])`;
+
+/** Plans are shared between the entries of a load: a million subscribers, some tens of plans. */
+async function addPlans(q: Queryable, plans: Map<number, Plan>, rows: readonly GrantRow[]): Promise<void> {
+  const missing = new Set<number>();
+  for (const row of rows) if (row.id !== null && !plans.has(row.revisionId)) missing.add(row.revisionId);
+  if (missing.size === 0) return;
+  for (const row of await q.query<PlanRow>(PLANS, [[...missing]], 'facts-plans')) plans.set(row.revisionId, plan(row));
+}
+
+function plan({ downloadBps, uploadBps, burst, periodDays, periodMonths, ...row }: PlanRow): Plan {
+  assert(periodDays !== null || periodMonths !== null, 'a plan revision has one period');
+  const period = periodDays !== null ? { days: periodDays } : { months: periodMonths! };
+  return { ...row, rate: { downloadBps, uploadBps, burst }, period };
+}

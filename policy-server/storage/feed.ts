@@ -1,0 +1,144 @@
+import type { Instant } from '#domain/time';
+import { HOUR } from '#domain/time';
+import { CHANGE_CHANNEL } from '#storage/change';
+import type { Database, Queryable } from '#storage/database';
+import { timestamp } from '#storage/database';
+
+/** What changed since the last batch: ids to load afresh. A subscriber that is not found any more is to be forgotten. */
+export type Changes = {
+  readonly subscriberIds: readonly number[];
+  readonly nasIds: readonly number[];
+  readonly policy: boolean;
+};
+
+/** A place in the feed: which transactions had been seen, and when. Opaque; may be kept on disk. */
+export type Cursor = string;
+
+export type FeedOptions = {
+  /** Where to go on; `currentCursor` taken before a full load misses nothing that happened during it. */
+  readonly from: Cursor;
+  /** Called one batch at a time, again with the same one after it threw. At most 10,000 subscribers a batch. */
+  readonly onChanges: (changes: Changes) => Promise<void>;
+  /** The feed cannot say what changed (cursor too old, or a restored or failed-over database): load everything. */
+  readonly onReset: () => Promise<void>;
+  /** Told of each failure; the feed goes on trying by itself. */
+  readonly onTrouble?: (error: unknown) => void;
+};
+
+export type Feed = {
+  /** The place up to which every change has been handed over. */
+  cursor(): Cursor;
+  /** Reads now; resolves when everything that was committed before the call has been handed over. */
+  catchUp(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const BATCH = 10_000;
+/** The guarantee behind the hint: also where LISTEN does not get through (a transaction pooler), nobody is later. */
+const POLL_MS = 5_000;
+const KEEP_MS = 72 * HOUR;
+/** A cursor must be younger by this than the rows that are kept: pruning and reading may overlap. */
+const MARGIN_MS = HOUR;
+
+/** The place in the feed before which everything is visible to a load that begins after this call. */
+export async function currentCursor(q: Queryable): Promise<Cursor> {
+  const [row] = await q.query<{ cursor: Cursor }>(`select ${CURSOR} as cursor`);
+  return row!.cursor;
+}
+
+const CURSOR = "pg_current_snapshot()::text || '@' || (extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/**
+ * Follows the feed of changes over a LISTEN connection that mends itself. Nothing is lost to a dropped listener, nor to
+ * transactions that commit in another order than they began: a row is new exactly when its transaction was not visible
+ * in the snapshot of the previous read (`pg_visible_in_snapshot`) and its row is visible in this one.
+ */
+export async function followChanges(db: Database, options: FeedOptions): Promise<Feed> {
+  let cursor = options.from;
+  let closed = false;
+  let wanted = 0;
+  let done = 0;
+  let running: Promise<void> | null = null;
+
+  const readAll = async () => {
+    while (done < wanted && !closed) {
+      const reading = wanted;
+      cursor = await handOver(db, cursor, options);
+      done = reading;
+    }
+  };
+  const read = (): Promise<void> => {
+    wanted += 1;
+    running ??= readAll().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  const wake = () => {
+    if (!closed) read().catch((error: unknown) => options.onTrouble?.(error));
+  };
+
+  const listener = await db.listen(CHANGE_CHANNEL, wake, wake);
+  const poll = setInterval(wake, POLL_MS);
+  poll.unref();
+  return {
+    cursor: () => cursor,
+    catchUp: read,
+    close: async () => {
+      closed = true;
+      clearInterval(poll);
+      await listener.close();
+      await running?.catch(() => undefined);
+    },
+  };
+}
+
+/** Hands over all that is new since `cursor`; returns the place reached. Throws what the database or the reader threw. */
+async function handOver(db: Database, cursor: Cursor, options: FeedOptions): Promise<Cursor> {
+  const rows = await db.query<FeedRow>(READ, [snapshotOf(cursor)], 'feed-read');
+  const reached = rows[0]!.cursor;
+  if (isBroken(cursor, reached)) {
+    await options.onReset();
+    return reached;
+  }
+  const subscriberIds: number[] = [];
+  const nasIds: number[] = [];
+  let policy = false;
+  for (const { topic, key } of rows) {
+    if (topic === 'subscriber') subscriberIds.push(key);
+    else if (topic === 'nas') nasIds.push(key);
+    else if (topic === 'policy') policy = true;
+  }
+  if (nasIds.length > 0 || policy) await options.onChanges({ subscriberIds: [], nasIds, policy });
+  for (let at = 0; at < subscriberIds.length; at += BATCH) {
+    await options.onChanges({ subscriberIds: subscriberIds.slice(at, at + BATCH), nasIds: [], policy: false });
+  }
+  return reached;
+}
+
+type FeedRow = { cursor: Cursor; topic: 'subscriber' | 'nas' | 'policy' | null; key: number };
+
+/** One row with an empty topic when nothing is new: the cursor moves on all the same. */
+const READ = `
+select here.cursor, fresh.topic, fresh.key
+from (select ${CURSOR} as cursor) here
+left join (
+  select topic, key, max(seq) as seq from change
+  where xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::pg_snapshot)
+  group by topic, key
+) fresh on true
+order by fresh.seq`;
+
+const snapshotOf = (cursor: Cursor): string => cursor.slice(0, cursor.indexOf('@'));
+const takenAt = (cursor: Cursor): Instant => Number(cursor.slice(cursor.indexOf('@') + 1));
+/** `xmin:xmax:in progress`: xmax is the first transaction id not yet given out. */
+const nextTransaction = (cursor: Cursor): bigint => BigInt(cursor.split(':')[1]!);
+
+function isBroken(from: Cursor, reached: Cursor): boolean {
+  return nextTransaction(reached) < nextTransaction(from) || takenAt(reached) - takenAt(from) > KEEP_MS - MARGIN_MS;
+}
+
+/** Removes rows of the feed that no cursor can need any more (older than 72 hours); returns how many. For a job. */
+export function pruneChanges(q: Queryable, now: Instant): Promise<number> {
+  return q.execute('delete from change where at < $1::timestamptz', [timestamp(now - KEEP_MS)]);
+}

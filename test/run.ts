@@ -1,0 +1,87 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freeRadiusMissing } from '#test/support/freeradius';
+
+/**
+ * `npm test [-- pattern…]`: sees to what the tests need, then formatting and lint, types, and every test. Its last line
+ * is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed. With CI=true a missing tool fails.
+ */
+
+type Counts = { passed: number; failed: number; skipped: number };
+
+const inCi = process.env.CI === 'true';
+
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): boolean {
+  console.log(`\n> ${[command, ...args].join(' ')}`);
+  return spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0;
+}
+
+function quietly(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** FreeRADIUS and radclient from Debian, where we may install them. Returns what is still missing, or null. */
+function provideFreeRadius(): string | null {
+  if (freeRadiusMissing() === null) return null;
+  const root = process.getuid?.() === 0;
+  if (!root || !quietly('apt-get', ['--version'])) return freeRadiusMissing();
+  const wanted = ['freeradius', 'freeradius-utils'];
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...wanted], env);
+  // A fresh machine knows no packages until `apt-get update`.
+  if (!install() && run('apt-get', ['update'], env)) install();
+  // The package may have started its own server on 1812; the tests start theirs on ports of their own.
+  if (quietly('service', ['freeradius', 'status'])) quietly('service', ['freeradius', 'stop']);
+  return freeRadiusMissing();
+}
+
+/** A check that is not a test counts as one: passed or failed. */
+function check(name: string, passed: boolean): Counts {
+  if (!passed) console.error(`\nFAILED: ${name}`);
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
+}
+
+function vitest(patterns: readonly string[]): Counts {
+  const report = join(tmpdir(), `gerbang-test-report-${process.pid}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const ended = run('vitest', ['run', ...reporters, ...patterns]);
+  const counts = readReport(report);
+  rmSync(report, { force: true });
+  if (counts === null) return check('vitest made no report', false);
+  // A file that cannot be loaded has no tests to fail, and an error outside of any test is not in the counts.
+  return !ended && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+function readReport(file: string): Counts | null {
+  try {
+    const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = report as Record<string, number>;
+    return {
+      passed: numPassedTests ?? 0,
+      failed: numFailedTests ?? 0,
+      skipped: (numPendingTests ?? 0) + (numTodoTests ?? 0),
+    };
+  } catch (error) {
+    console.error(error);
+    return null;
+  }
+}
+
+const patterns = process.argv.slice(2);
+const missing = provideFreeRadius();
+const counts: Counts[] = [];
+if (missing !== null) {
+  console.warn(`\n${inCi ? 'MISSING' : 'SKIPPING what needs it'}: ${missing}`);
+  if (inCi) counts.push(check(missing, false));
+}
+if (patterns.length === 0) {
+  counts.push(check('biome check', run('biome', ['check', '--error-on-warnings', '.'])));
+  counts.push(check('tsc --noEmit', run('tsc', ['--noEmit'])));
+}
+counts.push(vitest(patterns));
+
+const sum = (of: keyof Counts) => counts.reduce((total, part) => total + part[of], 0);
+console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+process.exitCode = sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;
