@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { type Instant, NEVER } from '#domain/time';
 import type { Counters } from '#radius/counters';
 import { type CredentialFailure, verifyCredential } from '#radius/credentials';
@@ -70,7 +70,9 @@ export class AccessDesk {
     const subscriber = directory.find(username);
     if (subscriber === undefined) {
       if (!directory.complete) return this.#silent();
-      return this.#reject(packet, nas, username, 'unknown-user', null, at);
+      // The reply must look like that to a wrong password: MS-CHAP wants an MS-CHAP-Error in it.
+      const { reply } = verifyCredential(packet, nas.secret, username, NOBODYS_PASSWORD);
+      return this.#reject(packet, nas, username, 'unknown-user', reply, at);
     }
     const credential = verifyCredential(packet, nas.secret, username, subscriber.password);
     if (!credential.ok)
@@ -206,6 +208,7 @@ const REPLY_MESSAGES: Readonly<Record<RejectReason, string>> = {
 };
 
 const TOKEN_OCTETS = 16;
+const NOBODYS_PASSWORD = randomBytes(32).toString('base64');
 
 const USER_NAME = 1;
 const NAS_IP_ADDRESS = 4;

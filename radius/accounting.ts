@@ -1,5 +1,5 @@
-import type { AccountingRecord, SessionRecord, Unusable } from '#domain/usage';
 import type { Instant } from '#domain/time';
+import type { AccountingRecord, SessionRecord, Unusable } from '#domain/usage';
 import { parseClass } from '#radius/class';
 import { normalMac, subscriberOctets } from '#radius/mikrotik';
 import type { Packet } from '#radius/packet';

@@ -19,7 +19,7 @@ export function dump(packet: Packet): string {
   return lines.join('\n');
 }
 
-/** Null where the inside does not add up: then it is shown as the octets it is. */
+/** Null where the inside does not add up: nobody can say what is in it, so it is not shown. */
 function dumpVendor(bytes: Buffer, start: number, end: number): string[] | null {
   if (end - start < 6) return null;
   const vendor = bytes.readUInt32BE(start);

@@ -26,6 +26,7 @@ export const valueNames: Readonly<Record<string, Readonly<Record<string, number>
   },
   'Framed-Routing': { None: 0, Broadcast: 1, Listen: 2, 'Broadcast-Listen': 3 },
   'Framed-Compression': { None: 0, 'Van-Jacobson-TCP-IP': 1, 'IPX-Header-Compression': 2, 'Stac-LZS': 3 },
+  'Login-Service': { Telnet: 0, Rlogin: 1, 'TCP-Clear': 2, PortMaster: 3, LAT: 4, 'X25-PAD': 5, 'X25-T3POS': 6 },
   'Termination-Action': { Default: 0, 'RADIUS-Request': 1 },
   'Acct-Status-Type': {
     Start: 1,

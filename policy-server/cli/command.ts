@@ -9,6 +9,8 @@ export type Command = {
   readonly summary: string;
   readonly options?: Readonly<Record<string, Option>>;
   readonly positionals?: readonly Positional[];
+  /** Fields of operations whose option has another name. */
+  readonly fields?: Readonly<Record<string, string>>;
   /** What a reader of the help would ask next: examples, rules. */
   readonly notes?: readonly string[];
   /** Faults that can be seen without the database, so that they come together with faults of usage. */

@@ -33,6 +33,7 @@ export const subscriberAdd: Command = {
     mac: { value: 'MAC', help: 'only this device may dial' },
     ip: { value: 'ADDRESS', help: 'always the same IPv4 address' },
   },
+  fields: { staticIp: 'ip' },
   notes: ['Without a grant a subscriber is accepted at 128k and led to the portal.'],
   check: (given) => faultsOf(addSubscriberSchema, addInput(given)),
   run: async (desk, given) => {

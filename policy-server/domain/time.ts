@@ -20,6 +20,9 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
+/** The calendar's end on either side (ECMA-262, 21.4.1.1): past it no wall clock shows anything. */
+const FARTHEST: Instant = 8.64e15;
+
 /** What a clock on the wall and a calendar beside it show; `month` 1–12, `weekday` 0 = Sunday … 6 = Saturday. */
 export type WallClock = {
   readonly year: number;
@@ -152,7 +155,7 @@ export const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as con
  * where the zone's offset may change. Costs no Intl call once the zone's offsets around the instant are known.
  */
 export function windowAt(at: Instant, window: Window, zone: string): { inside: boolean; until: Instant } {
-  if (!Number.isFinite(at)) return { inside: false, until: NEVER };
+  if (Math.abs(at) > FARTHEST) return { inside: false, until: at < 0 ? -FARTHEST : NEVER };
   const span = offsetSpan(at, zone);
   const local = at + span.offsetMs;
   const from = timeOfDayMs(window.from);

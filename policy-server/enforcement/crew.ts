@@ -92,13 +92,21 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     return { held: this.#held.size, nases };
   }
 
+  /** From here on nothing is tried twice. */
+  stopping(): void {
+    this.#stopped = true;
+    this.#recorder.giveUpOnFailure();
+    for (const lane of this.#lanes.values()) lane.stop();
+  }
+
   /** Ends: what is held is due again at once, for whoever comes next. What a NAS still answers is not waited for. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const lane of this.#lanes.values()) lane.stop();
-    const at = this.#options.clock();
-    for (const held of this.#held.values())
-      void this.#recorder.write(turnOf(new Deeds(), { ...handBack(held), dueAt: at }));
+    this.stopping();
+    const dueAt = this.#options.clock();
+    for (const held of this.#held.values()) {
+      const settlement = { ...handBack(held), dueAt, attempts: held.claim.attempts };
+      void this.#recorder.write(turnOf(new Deeds(), settlement));
+    }
     this.#held.clear();
     await this.#recorder.stop();
   }
@@ -134,7 +142,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   /** Queues what has to be done for one subscriber; a settlement when that is nothing, or nothing just now. */
   #dispatch(claim: Claim, view: View): Settlement | null {
     const held = this.#hold(claim);
-    if (view instanceof Error) this.#fail(held, view.message);
+    if (view instanceof Error) held.failure = view.message;
     else if (view !== 'absent') this.#queue(held, view);
     if (held.lanes.size > 0) return null;
     this.#held.delete(claim.subscriberId);
@@ -168,13 +176,9 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       if (waitMs === 0) {
         held.lanes.add(nasId);
         lane.add(id);
-      } else if (lane.silent) this.#fail(held, `${this.#nameOf(nasId)} does not answer`);
+      } else if (lane.silent) held.failure = `${this.#nameOf(nasId)} does not answer`;
       else held.postponedTo = Math.min(held.postponedTo, this.#options.clock() + waitMs);
     }
-  }
-
-  #fail(held: Held, failure: string): void {
-    held.failure = failure;
   }
 
   #lane(nasId: number): Lane {
@@ -193,9 +197,9 @@ export class Crew<Entry extends { readonly facts: Facts }> {
 
   /** The lane's turn: facts are read once more, so that what is said is the newest there is at this moment. */
   async #work(lane: Lane, nasId: number, ids: readonly number[], ended: (id: number) => void): Promise<void> {
+    let views: Map<number, View>;
     try {
-      const views = await this.#look(ids, () => undefined);
-      await Promise.all(ids.map((id) => this.#turn(lane, nasId, id, views.get(id) ?? 'absent', ended)));
+      views = await this.#look(ids, () => undefined);
     } catch (error) {
       this.#options.log.warn({ err: error }, 'enforcement cannot read facts; trying again');
       await new Promise((resolve) => setTimeout(resolve, SECOND));
@@ -203,7 +207,9 @@ export class Crew<Entry extends { readonly facts: Facts }> {
         lane.add(id);
         ended(id);
       }
+      return;
     }
+    await Promise.all(ids.map((id) => this.#turn(lane, nasId, id, views.get(id) ?? 'absent', ended)));
   }
 
   async #turn(lane: Lane, nasId: number, id: number, view: View, ended: (id: number) => void): Promise<void> {
@@ -213,7 +219,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     let settlement: Settlement | null = null;
     if (held !== undefined) {
       if (deeds.acts.length > 0) held.acted = true;
-      if (failure !== null) this.#fail(held, failure);
+      if (failure !== null) held.failure = failure;
       if (typeof view === 'object' && 'steps' in view) {
         held.validUntil = view.validUntil;
         held.validBelow = view.validBelow;
@@ -256,7 +262,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      this.#fail(held, `${this.#nameOf(nasId)} does not answer`);
+      held.failure = `${this.#nameOf(nasId)} does not answer`;
       held.lanes.delete(nasId);
       if (held.lanes.size > 0) continue;
       this.#held.delete(id);

@@ -100,10 +100,11 @@ export class Lane {
     if (wasSilent) this.#options.recovered();
   }
 
-  /** A request got no answer. */
+  /** A request got no answer. Those that were under way when the silence began are no trials of it. */
   unanswered(): void {
+    const straggler = this.silent && monotonicMs() < this.#trialAt;
     this.#unanswered += 1;
-    if (!this.silent) return;
+    if (!this.silent || straggler) return;
     this.#trials += 1;
     this.#trialAt = monotonicMs() + backoffMs(this.#trials, this.#options.random, LONGEST_TRIAL_GAP_MS);
     const waiting = [...this.#queue];

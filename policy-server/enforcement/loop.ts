@@ -143,6 +143,7 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
       stopped = true;
       callOff();
       clearInterval(renewing);
+      crew.stopping();
       await listener.close();
       await running;
       await crew.stop();

@@ -5,7 +5,8 @@ import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
 import type { CoaClient, CoaOutcome, CoaTarget } from '#radius/coa-client';
 import { printOutcome } from '#radius/coa-client';
 import { MIKROTIK_VENDOR, mikrotikRateLimit } from '#radius/mikrotik';
-import { Code, type Writer } from '#radius/packet';
+import { Code, Secret, type Writer } from '#radius/packet';
+import type { LoadedNas } from '#storage/facts';
 
 const ATTRIBUTE = { userName: 1, framedIpAddress: 8, callingStationId: 31, acctSessionId: 44 } as const;
 const MIKROTIK = { rateLimit: 8, addressList: 19 } as const;
@@ -128,4 +129,18 @@ function meaningOf(kind: Kind, outcome: CoaOutcome, shown: Shown): Answer['is'] 
       // 401, 402, 404, 405, 407, 504, 508 (asked with all we know), none, unknown: this will not work.
       return 'cannot';
   }
+}
+
+/**
+ * Where each NAS takes CoA. One entered as a block of addresses is left out: which address of it holds a session is not
+ * known, so nothing can be sent to it.
+ */
+export function coaTargets(nases: readonly LoadedNas[]): Map<number, CoaTarget> {
+  const targets = new Map<number, CoaTarget>();
+  for (const nas of nases) {
+    const [address = '', bits] = nas.address.split('/');
+    const single = bits === undefined || bits === (isIPv4(address) ? '32' : '128');
+    if (single) targets.set(nas.id, { address, port: nas.coaPort, secret: new Secret(nas.secret.reveal()) });
+  }
+  return targets;
 }

@@ -40,6 +40,7 @@ export class Recorder {
   readonly #log: RecorderLog;
   #waiting: { readonly turn: Turn; readonly written: () => void }[] = [];
   #writing: Promise<void> | null = null;
+  #givesUp = false;
   #stopped = false;
 
   constructor(db: Database, clock: () => Instant, log: RecorderLog) {
@@ -48,8 +49,9 @@ export class Recorder {
     this.#log = log;
   }
 
-  /** Resolves when the turn is committed, or given up because of `stop` or because it cannot be written at all. */
+  /** Resolves when the turn is committed, or given up: because of a stop, or because it cannot be written at all. */
   write(turn: Turn): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     return new Promise((written) => {
       this.#waiting.push({ turn, written });
       this.#writing ??= this.#drain().finally(() => {
@@ -58,8 +60,14 @@ export class Recorder {
     });
   }
 
-  /** Writes what is waiting if the database lets it, and nothing more. */
+  /** What cannot be written at once is from here on left unwritten. */
+  giveUpOnFailure(): void {
+    this.#givesUp = true;
+  }
+
+  /** Writes what is waiting, if the database lets it, and nothing that comes later. */
   async stop(): Promise<void> {
+    this.giveUpOnFailure();
     this.#stopped = true;
     await this.#writing;
   }
@@ -81,7 +89,7 @@ export class Recorder {
         return;
       } catch (error) {
         if (!(error instanceof Unavailable)) return this.#oneByOne(turns, error);
-        if (this.#stopped) return;
+        if (this.#givesUp) return;
         this.#log.warn({ err: error, turns: turns.length }, 'enforcement cannot write down what it did; trying again');
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
@@ -112,7 +120,6 @@ export class Recorder {
       await closeGone(
         tx,
         turns.flatMap((turn) => turn.gone),
-        at,
       );
       await recordActs(
         tx,

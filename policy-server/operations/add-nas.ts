@@ -11,6 +11,8 @@ import { nasSecretAad } from '#storage/secrets';
 
 /** Below this a shared secret is guessed from one captured packet while the router reboots. */
 const SHORTEST_SECRET = 8;
+/** What `Secret` of the protocol takes. */
+const LONGEST_SECRET = 256;
 /** draft-ietf-radext-deprecating-radius: warn at 12 octets or fewer. */
 const WEAK_SECRET = 12;
 
@@ -20,8 +22,8 @@ export const addNasSchema = z.object({
   secret: z
     .string()
     .regex(/^[^\p{Cc}]+$/u)
-    .refine((text) => Buffer.byteLength(text) >= SHORTEST_SECRET)
-    .describe(`the RADIUS secret of the router, ${SHORTEST_SECRET} octets or more; "generate" makes one`),
+    .refine((text) => Buffer.byteLength(text) >= SHORTEST_SECRET && Buffer.byteLength(text) <= LONGEST_SECRET)
+    .describe(`the RADIUS secret of the router, ${SHORTEST_SECRET} to ${LONGEST_SECRET} octets; "generate" makes one`),
   coaPort: portNumber.default(3799).describe('the port of /radius incoming on the router, for example 3799'),
   messageAuthenticator: z
     .enum(MESSAGE_AUTHENTICATOR_MODES)

@@ -30,7 +30,7 @@ export async function dropOldKeys(desk: Desk, masterKeyFile: string): Promise<{ 
     throw new InvalidInput([`${left} secrets are still sealed under an older key; run first: secrets rotate`]);
   }
   dropOldMasterKeys(masterKeyFile);
-  desk.sealer.reload();
+  desk.sealer.refresh();
   const keyId = printKeyId(desk.sealer.currentKeyId);
   await change(desk.db, { actor: desk.actor, why: 'drop old keys', detail: { keyId } }, async () => undefined);
   return { keyId };

@@ -58,14 +58,17 @@ export type DatabaseOptions = {
   readonly url: string;
   /** Connections at most; a listener has one more of its own. */
   readonly poolSize: number;
+  /** Instead of 30 s for every statement; 0 = no limit, also on waiting for locks and on idle transactions. */
+  readonly statementTimeoutMs?: number;
   readonly entities?: readonly (EntityName<AnyEntity> | EntitySchema)[];
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
-/** Ours, for a peer that is silent: longer than the server's own limit, so that the server's clear error wins. */
-const SILENCE_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+const IDLE_TIMEOUT_MS = 60_000;
+/** What we wait beyond the server's own limit, for a peer that is silent: so that the server's clear error wins. */
+const SILENCE_MS = 5_000;
 const ATTEMPTS = 6;
 
 /** Opens the pool; connects on first use, so it also succeeds while the database is down. */
@@ -77,7 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     discovery: { warnWhenNoEntities: false },
     pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 60_000 },
     driverOptions: {
-      ...poolOptions(options.url),
+      ...poolOptions(options.url, options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS),
       onPoolCreated: (made: PgPool) => {
         pool = made;
       },
@@ -113,19 +116,20 @@ function overPool(orm: MikroORM, pool: PgPool, url: string): Database {
 }
 
 /** The session's settings are sent once on connect: one round trip, and a `?options=` of the URL cannot undo them. */
-function poolOptions(url: string): Record<string, unknown> {
+function poolOptions(url: string, statementTimeoutMs: number): Record<string, unknown> {
+  const unlimited = statementTimeoutMs === 0;
   return {
     connectionString: url,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: SILENCE_TIMEOUT_MS,
+    query_timeout: silenceFor(statementTimeoutMs),
     keepAlive: true,
     application_name: 'gerbang',
     onConnect: (client: PgPooledClient) =>
       client.query({
         text:
           "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'iso_8601'; set bytea_output = 'hex';" +
-          `set statement_timeout = ${STATEMENT_TIMEOUT_MS}; set lock_timeout = ${LOCK_TIMEOUT_MS};` +
-          "set idle_in_transaction_session_timeout = '60s'",
+          `set statement_timeout = ${statementTimeoutMs}; set lock_timeout = ${unlimited ? 0 : LOCK_TIMEOUT_MS};` +
+          `set idle_in_transaction_session_timeout = ${unlimited ? 0 : IDLE_TIMEOUT_MS}`,
       }),
   };
 }
@@ -218,7 +222,7 @@ async function attemptTransaction<Result>(
 
 /** With no limit on the server we wait as long as a timer can (2^31-1 ms); keep-alive still notices a dead peer. */
 const silenceFor = (statementTimeoutMs: number): number =>
-  statementTimeoutMs === 0 ? 2_147_483_647 : statementTimeoutMs + SILENCE_TIMEOUT_MS - STATEMENT_TIMEOUT_MS;
+  statementTimeoutMs === 0 ? 2_147_483_647 : statementTimeoutMs + SILENCE_MS;
 
 function beginStatement(options: TransactionOptions): string {
   const begin = `begin isolation level ${options.isolation ?? 'read committed'}${options.readOnly ? ' read only' : ''}`;

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
@@ -38,6 +38,7 @@ export type Embedded = {
 const USER = 'gerbang';
 const DATABASE = 'gerbang';
 const START_LIMIT_MS = 60_000;
+const START_ATTEMPTS = 4;
 const STOP_LIMIT_MS = 30_000;
 const LOG_BYTES = 10 * 1024 * 1024;
 const LOG_CHECK_MS = 60_000;
@@ -72,6 +73,7 @@ log_timezone = 'UTC'
 log_destination = 'stderr'
 logging_collector = off
 log_min_messages = warning
+log_checkpoints = off
 log_min_error_statement = panic
 log_error_verbosity = terse
 log_parameter_max_length = 0
@@ -91,9 +93,7 @@ export async function startEmbedded(dataDir: string): Promise<Embedded> {
   if (!existsSync(join(place.data, 'PG_VERSION'))) await initialise(place);
   writeFileSync(join(place.data, 'gerbang.conf'), SETTINGS, { mode: 0o644 });
   const password = readFileSync(place.passwordFile, 'utf8').trim();
-  const port = await freePort();
-  const supervisor = supervise(place, port);
-  await supervisor.ready();
+  const { supervisor, port } = await startSupervised(place);
   const url = urlOf(password, port, DATABASE);
   try {
     await ensureDatabase(urlOf(password, port, 'postgres'));
@@ -104,9 +104,25 @@ export async function startEmbedded(dataDir: string): Promise<Embedded> {
   return { url, pid: supervisor.pid, stop: supervisor.stop };
 }
 
+/** Again when the port was taken meanwhile, or while backends of a killed server are still about to end. */
+async function startSupervised(place: Place): Promise<{ supervisor: Supervisor; port: number }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const supervisor = supervise(place, port);
+    try {
+      await supervisor.ready();
+      return { supervisor, port };
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+      await pause(500);
+    }
+  }
+}
+
 /** The URL of the embedded server that runs in this folder now; null when none does. For a command beside a server. */
 export function embeddedUrl(dataDir: string): string | null {
-  const data = join(resolve(dataDir), 'postgres');
+  if (!existsSync(dataDir)) return null;
+  const data = join(realpathSync(dataDir), 'postgres');
   const port = postmasterState(data) === 'ready' ? postmasterPort(data) : null;
   if (port === null) return null;
   return urlOf(readFileSync(`${data}.password`, 'utf8').trim(), port, DATABASE);
@@ -121,11 +137,10 @@ type Place = {
 };
 
 async function placeOf(dataDir: string): Promise<Place> {
-  const root = resolve(dataDir);
   const identity = await serviceIdentity();
   // Traversable for the database's user, but not to be listed: the master key and the journals are in there, too.
-  mkdirSync(root, { recursive: true, mode: identity === null ? 0o700 : 0o711 });
-  const data = join(root, 'postgres');
+  mkdirSync(dataDir, { recursive: true, mode: identity === null ? 0o700 : 0o711 });
+  const data = join(realpathSync(dataDir), 'postgres');
   return { data, passwordFile: `${data}.password`, log: `${data}.log`, binaries: await binaries(), identity };
 }
 

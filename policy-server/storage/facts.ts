@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { assert } from '#domain/assert';
 import type { Facts, Grant } from '#domain/facts';
 import type { Burst, Plan } from '#domain/plan';
 import type { Instant } from '#domain/time';
 import type { Database, Queryable } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
-import { nasSecretAad, SecretText, subscriberPasswordAad } from '#storage/secrets';
+import { nasSecretAad, SecretsFault, SecretText, subscriberPasswordAad } from '#storage/secrets';
 
 /**
  * One subscriber as the directories hold them. `password` is plain text in a plain string (a million of them are held,
@@ -13,7 +14,9 @@ import { nasSecretAad, SecretText, subscriberPasswordAad } from '#storage/secret
 export type LoadedEntry = {
   /** `nas` is null: who dials adds theirs. */
   readonly facts: Facts;
+  /** Something that nobody knows, when `fault` says why the stored one cannot be opened. */
   readonly password: string;
+  readonly fault: string | null;
   readonly line: {
     readonly mac: string | null;
     readonly sessionLimit: number;
@@ -40,7 +43,10 @@ export type LoadedNas = {
 /** Subscribers a read of everything takes at a time. */
 const CHUNK = 5_000;
 
-/** The entries of those of `ids` that exist, in the order of their ids. Three statements for any number. */
+/**
+ * The entries of those of `ids` that exist, in the order of their ids. Three statements for any number. Throws
+ * `SecretsFault` when there are some and not one password opens.
+ */
 export async function loadEntries(q: Queryable, sealer: Sealer, ids: readonly number[]): Promise<LoadedEntry[]> {
   if (ids.length === 0) return [];
   const subscribers = await q.query<SubscriberRow>(SUBSCRIBERS_BY_ID, [ids], 'facts-subscribers');
@@ -151,7 +157,20 @@ async function assemble(
     assert(plan !== undefined, 'a grant refers to a plan revision that exists');
     one.grants.push({ id: row.id, plan, from: row.from, until: row.until, usedBytes: row.usedBytes });
   }
-  return subscribers.map((row) => entry(row, bought.get(row.id), sealer));
+  const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
+  const [first] = entries;
+  if (first !== undefined && entries.every(({ fault }) => fault !== null)) throw new SecretsFault(first.fault!);
+  return entries;
+}
+
+/** One row that was altered must not keep the others from being loaded; when none opens, the key file is wrong. */
+function openPassword(row: SubscriberRow, sealer: Sealer): { password: string; fault: string | null } {
+  try {
+    return { password: sealer.open(row.sealed, subscriberPasswordAad(row.id)), fault: null };
+  } catch (error) {
+    if (!(error instanceof SecretsFault)) throw error;
+    return { password: randomBytes(32).toString('hex'), fault: error.message };
+  }
 }
 
 const NO_GRANTS = { charged: 0, grants: [] };
@@ -173,7 +192,7 @@ function entry(
       nas: null,
       version: row.version,
     },
-    password: sealer.open(row.sealed, subscriberPasswordAad(row.id)),
+    ...openPassword(row, sealer),
     line: {
       mac: row.mac,
       sessionLimit: row.sessionLimit,

@@ -22,16 +22,13 @@ const LOCK_KEY = 4372264;
  */
 export async function migrate(url: string): Promise<string[]> {
   const migrations = await known();
-  const database = openDatabase({ url, poolSize: 3 });
+  const database = openDatabase({ url, poolSize: 3, statementTimeoutMs: 0 });
   try {
-    return await database.transaction(
-      async (lock) => {
-        await lock.query('select pg_advisory_xact_lock($1)', [LOCK_KEY]);
-        await refuseNewer(database, new Set(migrations.map((migration) => migration.name)));
-        return await migrator(database.orm, migrations).up().then(namesOf);
-      },
-      { statementTimeoutMs: 0 },
-    );
+    return await database.transaction(async (lock) => {
+      await lock.query('select pg_advisory_xact_lock($1)', [LOCK_KEY]);
+      await refuseNewer(database, new Set(migrations.map((migration) => migration.name)));
+      return namesOf(await migrator(database.orm, migrations).up());
+    });
   } finally {
     await database.close();
   }

@@ -20,6 +20,7 @@ export type ListedNas = {
   readonly name: string;
   readonly address: string;
   readonly coaPort: number;
+  readonly coaPerSecond: number;
   readonly messageAuthenticator: NewNas['messageAuthenticator'];
   readonly messageAuthenticatorSeen: boolean;
   readonly swapOctets: boolean;
@@ -49,7 +50,7 @@ export async function listNases(q: Queryable): Promise<ListedNas[]> {
     `select nas.id, nas.name,
             case when masklen(nas.address) = case family(nas.address) when 4 then 32 else 128 end
                  then host(nas.address) else nas.address::text end as address,
-            nas.coa_port as "coaPort", nas.message_authenticator as "messageAuthenticator",
+            nas.coa_port as "coaPort", nas.coa_per_second as "coaPerSecond", nas.message_authenticator as "messageAuthenticator",
             nas.message_authenticator_seen as "messageAuthenticatorSeen", nas.swap_octets as "swapOctets", nas.tags,
             coalesce(live.sessions, 0)::int as "liveSessions", live.heard_at as "heardAt"
        from nas left join (select nas_id, count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at

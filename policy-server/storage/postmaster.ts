@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '#domain/clock';
@@ -33,9 +33,8 @@ export function postmasterPort(data: string): number | null {
 }
 
 /**
- * Ends a server that a killed parent left behind in this folder, and clears away a `postmaster.pid` whose number now
- * belongs to another program (PostgreSQL would refuse to start on it). A pid file of a process that is no more stays:
- * PostgreSQL itself checks by it that no backend still uses the old shared memory.
+ * Ends a server that a killed parent left behind in this folder, and sees to a `postmaster.pid` that was left by one
+ * that is no more.
  *
  * Throws `Unavailable` when it does not end, or when we cannot tell whose it is.
  */
@@ -44,9 +43,8 @@ export async function retireLeftBehind(data: string): Promise<void> {
   if (!isProcessId(pid)) return;
   switch (whoIs(pid, data)) {
     case 'nobody':
-      return;
     case 'another':
-      rmSync(join(data, 'postmaster.pid'), { force: true });
+      disown(data);
       return;
     case 'unknown':
       throw new Unavailable(
@@ -55,6 +53,20 @@ export async function retireLeftBehind(data: string): Promise<void> {
     case 'ours':
       await end(pid, data);
   }
+}
+
+/** pid_max is 2^22 at most on Linux (proc_sys_kernel(5)), less elsewhere. */
+const NO_PROCESS = 2_147_483_647;
+
+/**
+ * PostgreSQL refuses to start while the process of the pid file lives, be it another program that got the number, or a
+ * zombie that no init collects (a container whose first process is not one). So the number is replaced; the file stays,
+ * because by its other lines PostgreSQL checks that no backend still uses the old shared memory (CreateLockFile,
+ * miscinit.c).
+ */
+function disown(data: string): void {
+  const file = join(data, 'postmaster.pid');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(NO_PROCESS)));
 }
 
 /** Fast shutdown first, then immediate (recovers from the log at the next start), then the kernel's way. */

@@ -1,5 +1,6 @@
 import type { ObservedSession, Told } from '#domain/reconcile';
 import type { Instant } from '#domain/time';
+import { ASSUME_ENDED } from '#storage/accounting-sql';
 import type { Queryable } from '#storage/database';
 import { timestamp } from '#storage/values';
 
@@ -106,6 +107,23 @@ export async function recordActs(db: Queryable, acts: readonly Act[]): Promise<v
   );
 }
 
+/** Per session key, how many Disconnects its NAS acknowledged; asked about sessions that live, all of them in vain. */
+export async function countSurvivedDisconnects(
+  db: Queryable,
+  subscriberIds: readonly number[],
+  keys: readonly string[],
+): Promise<Map<string, number>> {
+  if (keys.length === 0) return new Map();
+  const rows = await db.query<{ key: string; count: number }>(
+    `select a.session_key as key, count(*) as count from enforcement_act a
+     join session s on s.key = a.session_key and s.ending_since is null
+     where a.subscriber_id = any($1::bigint[]) and a.session_key = any($2::text[]) and a.act = 'disconnect' and a.outcome = 'ack'
+     group by a.session_key`,
+    [subscriberIds, keys],
+  );
+  return new Map(rows.map((row) => [row.key, row.count]));
+}
+
 /** A CoA was acknowledged at `at`: this is what the NAS holds now, to be borne out by later accounting. */
 export type ToldSession = { readonly sessionId: number; readonly told: Told; readonly at: Instant };
 
@@ -136,6 +154,14 @@ export async function recordEnding(db: Queryable, ending: readonly EndingSession
     [ending.map((e) => e.sessionId), ending.map((e) => timestamp(e.at))],
     'session-ending',
   );
+}
+
+/**
+ * Closes sessions their NAS no longer knows, at the instant they were last heard of, as accounting does with those whose
+ * Stop was lost: a later sign of life reopens them and nothing is counted twice.
+ */
+export async function closeGone(db: Queryable, sessionIds: readonly number[]): Promise<void> {
+  if (sessionIds.length > 0) await db.execute(ASSUME_ENDED, [sessionIds, 'Lost-Service'], 'session-gone');
 }
 
 function session({ live, fixed, ...row }: Row): LiveSession {

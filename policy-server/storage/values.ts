@@ -62,8 +62,10 @@ function instant(text: string): Instant {
     text.charCodeAt(4) === 45 && text.charCodeAt(10) === 32 && text.endsWith('+00'),
     `not a timestamp of a UTC session between the years 1 and 9999: ${text}`,
   );
+  const year = digits(text, 0, 4);
+  if (year < 100) return Math.floor(Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)); // Date.UTC adds 1900
   const whole = Date.UTC(
-    digits(text, 0, 4),
+    year,
     digits(text, 5, 7) - 1,
     digits(text, 8, 10),
     digits(text, 11, 13),

@@ -37,11 +37,21 @@ const burst = {
 };
 const plans: readonly Plan[] = [
   plan(),
-  plan({ revisionId: 2, name: 'unlimited', allowanceBytes: null, rate: { downloadBps: 10e6, uploadBps: 5e6, burst: null } }),
+  plan({
+    revisionId: 2,
+    name: 'unlimited',
+    allowanceBytes: null,
+    rate: { downloadBps: 10e6, uploadBps: 5e6, burst: null },
+  }),
   plan({ revisionId: 3, name: 'small', allowanceBytes: 300, profile: null }),
   plan({ revisionId: 4, name: 'the same line, other name', allowanceBytes: 500 }),
   plan({ revisionId: 5, name: 'burst', rate: { downloadBps: 20e6, uploadBps: 20e6, burst }, profile: 'burst' }),
-  plan({ revisionId: 6, name: 'fast', allowanceBytes: 200, rate: { downloadBps: 100e6, uploadBps: 50e6, burst: null } }),
+  plan({
+    revisionId: 6,
+    name: 'fast',
+    allowanceBytes: 200,
+    rate: { downloadBps: 100e6, uploadBps: 50e6, burst: null },
+  }),
 ];
 
 /** Instants on whole minutes within some weeks of BASE, often on whole quarters of a day so that grants touch. */
@@ -92,7 +102,11 @@ const clock = (minutes: number) =>
   `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`;
 
 const window = fc
-  .record({ from: time, to: fc.oneof(time, fc.constant('24:00')), days: fc.option(fc.subarray([...WEEKDAYS], { minLength: 1 })) })
+  .record({
+    from: time,
+    to: fc.oneof(time, fc.constant('24:00')),
+    days: fc.option(fc.subarray([...WEEKDAYS], { minLength: 1 })),
+  })
   .filter(({ from, to }) => from !== to && to !== '00:00')
   .map(({ from, to, days }): Condition => ({ is: 'window', from, to, ...(days === null ? {} : { days }) }));
 

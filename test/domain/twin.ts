@@ -23,7 +23,8 @@ export function twin(facts: Facts, policy: Policy, at: number): Gets {
     access: give.access,
     rate: rate(give.rate, plan),
     addressList: give.addressList,
-    profile: give.profile?.is === 'named' ? give.profile.name : give.profile?.is === 'plan' && plan ? plan.profile : null,
+    profile:
+      give.profile?.is === 'named' ? give.profile.name : give.profile?.is === 'plan' && plan ? plan.profile : null,
     pool: give.pool,
     idleSeconds: give.idleSeconds,
     interimSeconds: give.interimSeconds,
@@ -65,7 +66,8 @@ function rate(choice: { is: string; share?: number } & Partial<Rate>, plan: Plan
 
 const running = (facts: Facts, at: number) => facts.grants.filter((g) => g.from <= at && at < g.until);
 const over = (facts: Facts, at: number) => facts.grants.filter((g) => g.until <= at);
-const left = (g: Grant) => (g.plan.allowanceBytes === null ? Infinity : Math.max(g.plan.allowanceBytes - g.usedBytes, 0));
+const left = (g: Grant) =>
+  g.plan.allowanceBytes === null ? Infinity : Math.max(g.plan.allowanceBytes - g.usedBytes, 0);
 const endOf = (g: Grant) => [g.until, g.id];
 const rankOf = (g: Grant) => [left(g) > 0 ? 1 : 0, g.plan.rate.downloadBps, g.plan.rate.uploadBps, ...endOf(g)];
 
@@ -114,18 +116,22 @@ function isSo(condition: Condition, facts: Facts, zone: string, at: number): boo
     case 'nas':
       return facts.nas?.name === condition.name;
     case 'nas-tag':
-      return facts.nas !== null && facts.nas.tags.some((tag) => tag === condition.tag);
+      return (facts.nas?.tags ?? []).some((tag) => tag === condition.tag);
   }
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function inWindow({ from, to, days }: { from: string; to: string; days?: readonly string[] | undefined }, zone: string, at: number) {
+function inWindow(
+  { from, to, days }: { from: string; to: string; days?: readonly string[] | undefined },
+  zone: string,
+  at: number,
+) {
   const options = { timeZone: zone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
   const format = formats.get(zone) ?? new Intl.DateTimeFormat('en-GB', options);
   formats.set(zone, format);
-  const [weekday = '', hhmm = ''] = format.format(at).split(', ').length === 2 ? format.format(at).split(', ') : format.format(at).split(' ');
-  const today = weekday.slice(0, 3).toLowerCase();
+  const [weekday = '', hhmm = ''] = format.format(at).split(/,? /);
+  const today = weekday.toLowerCase();
   const week = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
   const yesterday = week[(week.indexOf(today) + 6) % 7]!;
   const begins = (day: string) => days === undefined || days.includes(day);

@@ -48,6 +48,8 @@ export type AuthServerOptions = {
   /** Reply items of every user, in FreeRADIUS' `users` syntax. */
   reply?: readonly string[];
   threads?: number;
+  /** Accepts everybody without looking at a credential, so also without a proof of its own (MS-CHAP2-Success). */
+  acceptAll?: boolean;
   /** False: replies carry no Message-Authenticator, as servers before 2024 sent them. */
   messageAuthenticator?: boolean;
 };
@@ -58,7 +60,8 @@ export async function startFreeRadiusAuth(options: AuthServerOptions): Promise<F
   const reply = [...signed, ...(options.reply ?? [])].map((item) => `\t${item}`).join(',\n');
   const users: string[] = [];
   for (const { username, password } of options.users) {
-    users.push(`${quote(username)} Cleartext-Password := ${quote(password)}\n${reply}\n`);
+    const check = options.acceptAll ? 'Auth-Type := Accept' : `Cleartext-Password := ${quote(password)}`;
+    users.push(`${quote(username)} ${check}\n${reply}\n`);
   }
   return start({
     secret: options.secret ?? 'testing123',

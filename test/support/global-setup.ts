@@ -1,18 +1,39 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '#storage/embedded';
+import { lockDataDir, runningServer } from '#storage/lock';
 import { migrate } from '#storage/migrate';
+import { retireLeftBehind } from '#storage/postmaster';
+
+const PREFIX = 'gerbang-test-';
 
 /** One embedded PostgreSQL for the whole run, in a folder that goes away with it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), 'gerbang-test-'));
-  const embedded = await startEmbedded(join(folder, 'data'));
+  await sweepAbandoned();
+  const folder = mkdtempSync(join(tmpdir(), PREFIX));
+  const dataDir = join(folder, 'data');
+  const lock = lockDataDir(dataDir);
+  const embedded = await startEmbedded(dataDir);
   await migrate(embedded.url);
   project.provide('templateUrl', embedded.url);
   return async () => {
     await embedded.stop();
+    lock.release();
     rmSync(folder, { recursive: true, force: true });
   };
+}
+
+/** Runs that were killed left their PostgreSQL and its folder behind; those nobody holds any more are ended here. */
+async function sweepAbandoned(): Promise<void> {
+  const before = Date.now() - 10 * 60_000;
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const folder = join(tmpdir(), name);
+    const dataDir = join(folder, 'data');
+    if (!existsSync(join(dataDir, 'gerbang.lock')) || statSync(folder).mtimeMs > before) continue;
+    if (runningServer(dataDir) !== null) continue;
+    await retireLeftBehind(join(dataDir, 'postgres'));
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

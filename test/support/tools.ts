@@ -1,4 +1,4 @@
-import { describe } from 'vitest';
+import { describe, type TestAPI, test } from 'vitest';
 import { freeRadiusMissing } from '#test/support/freeradius';
 
 /**
@@ -10,4 +10,13 @@ export function describeWithFreeRadius(name: string, tests: () => void): void {
   if (missing !== null && process.env.CI === 'true') throw new Error(`${name}: ${missing}`);
   if (missing !== null) console.warn(`SKIPPED: ${name}: ${missing}`);
   describe.skipIf(missing !== null)(name, tests);
+}
+
+/** A test that only root can run (dropping to another user, taking a folder over). Skipped loudly for anybody else. */
+export const testAsRoot: TestAPI | TestAPI['skip'] = asRoot();
+
+function asRoot() {
+  if (process.getuid?.() === 0) return test;
+  console.warn('SKIPPED: what only root can do');
+  return test.skip;
 }

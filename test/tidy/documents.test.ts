@@ -31,7 +31,7 @@ function brokenLinks(page: Source): string[] {
     .filter((link) => {
       const [path, anchor] = link.split('#') as [string, string | undefined];
       const to = path === '' ? page.path : normalize(join(dirname(page.path), path));
-      if (!existsSync(join(root, to))) return true;
+      if (path !== '' && !existsSync(join(root, to))) return true;
       return (
         anchor !== undefined && !anchors(path === '' ? page.text : readFileSync(join(root, to), 'utf8')).has(anchor)
       );

@@ -60,6 +60,17 @@ describeWithFreeRadius('a simulated MikroTik', () => {
     },
   );
 
+  test('a line that speaks MS-CHAPv2 hangs up on a server that cannot prove itself: Start, then Stop at once', async () => {
+    const radius = await startFreeRadiusAuth({ users: [budi], secret, acceptAll: true });
+    close(radius);
+    const mikrotik = await router(radius);
+    expect((await mikrotik.dial('budi', budi.password, { method: 'pap' })).state).toBe('up');
+    const session = await mikrotik.dial('budi', budi.password, { method: 'mschap2' });
+    expect(session).toMatchObject({ state: 'ended', cause: 'user-request' });
+    const its = (await radius.received()).filter(({ attributes }) => attributes['Acct-Session-Id'] === session.id);
+    expect(its.map(({ attributes }) => attributes['Acct-Status-Type'])).toEqual(['Start', 'Stop']);
+  });
+
   test('accounting carries Class, gigawords and a RouterOS session id from Start to Stop', async () => {
     const radius = await server(told);
     const mikrotik = await router(radius);

@@ -1,0 +1,102 @@
+import { InvalidInput, Unavailable } from '#domain/errors';
+import { adminResetPassword, secretsRotate } from '#policy-server/cli/admin';
+import type { Command, Given, Outcome } from '#policy-server/cli/command';
+import { atDesk } from '#policy-server/cli/connect';
+import { explain } from '#policy-server/cli/explain';
+import { grantAdd, grantRevoke } from '#policy-server/cli/grant';
+import { nasAdd, nasList } from '#policy-server/cli/nas';
+import { nasScript } from '#policy-server/cli/nas-script';
+import { planAdd, planList } from '#policy-server/cli/plan';
+import { sessionHistory, sessionList, sessionWho } from '#policy-server/cli/session';
+import { resumeCommand, subscriberAdd, subscriberImport, suspendCommand } from '#policy-server/cli/subscriber';
+import { findCommand, helpOf, helpOfAll, readArguments, unknownCommand } from '#policy-server/cli/usage';
+import { type Config, readConfig } from '#policy-server/config';
+import { DatabaseTooNew } from '#storage/migrate';
+import { SecretsFault } from '#storage/secrets';
+
+const COMMANDS: readonly Command[] = [
+  nasAdd,
+  nasList,
+  nasScript,
+  planAdd,
+  planList,
+  subscriberAdd,
+  subscriberImport,
+  grantAdd,
+  grantRevoke,
+  suspendCommand,
+  resumeCommand,
+  explain,
+  sessionList,
+  sessionHistory,
+  sessionWho,
+  adminResetPassword,
+  secretsRotate,
+];
+
+/** 0 done · 1 it cannot be done as asked, nothing was changed · 2 not understood · 3 something outside failed: try again. */
+const EXIT = { done: 0, refused: 1, usage: 2, unavailable: 3 } as const;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  const found = findCommand(COMMANDS, argv);
+  if (found === null) {
+    const asked = argv.some((word) => !word.startsWith('-'));
+    if (asked) return complain([unknownCommand(COMMANDS, argv)], json, EXIT.usage);
+    console.log(helpOfAll(COMMANDS));
+    return argv.length === 0 || argv.includes('--help') ? EXIT.done : EXIT.usage;
+  }
+  const { command, rest } = found;
+  if (rest.includes('--help')) {
+    console.log(helpOf(command));
+    return EXIT.done;
+  }
+  const { given, faults } = readArguments(command, rest);
+  return attempt(command, given, faults, json);
+}
+
+async function attempt(command: Command, given: Given, faults: readonly string[], json: boolean): Promise<number> {
+  try {
+    const config = readConfig();
+    const checked = inOptions(command, command.check?.(given, config.zone) ?? []);
+    if (faults.length > 0) return complain([...faults, ...checked], json, EXIT.usage);
+    if (checked.length > 0) return complain(checked, json, EXIT.refused);
+    say(await runCommand(command, given, config), json);
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof InvalidInput) return complain(inOptions(command, error.faults), json, EXIT.refused);
+    if (error instanceof Unavailable) return complain([error.message], json, EXIT.unavailable);
+    if (error instanceof SecretsFault || error instanceof DatabaseTooNew) {
+      return complain([error.message], json, EXIT.refused);
+    }
+    throw error;
+  }
+}
+
+function runCommand(command: Command, given: Given, config: Config): Promise<Outcome> {
+  return atDesk(config, (office) => command.run(office, given));
+}
+
+function say(outcome: Outcome, json: boolean): void {
+  console.log(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
+}
+
+/** One line for each fault: to standard error for people, as JSON to standard output for programs. */
+function complain(faults: readonly string[], json: boolean, exit: number): number {
+  if (json) console.log(JSON.stringify({ faults }, null, 2));
+  else for (const fault of faults) console.error(fault);
+  return exit;
+}
+
+/** Operations name their fields; whoever typed options reads `--coa-port` for `coaPort`. */
+function inOptions(command: Command, faults: readonly string[]): string[] {
+  return faults.map((fault) =>
+    fault.replace(/^\w+/, (field) => {
+      const dashed = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const option = command.fields?.[field] ?? dashed;
+      return command.options?.[option] === undefined ? field : `--${option}`;
+    }),
+  );
+}

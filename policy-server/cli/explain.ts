@@ -1,0 +1,173 @@
+import { decide } from '#domain/decide';
+import type { Decision } from '#domain/decision';
+import { InvalidInput } from '#domain/errors';
+import type { Policy } from '#domain/policy';
+import { printBecause, printBytes, printInstant, printOutcome, printRate, printValidity } from '#domain/print';
+import { type Instant, parseInstant } from '#domain/time';
+import { assess, type EnforcedNas } from '#enforcement/assess';
+import { noSuchSubscriber } from '#operations/no-such-subscriber';
+import { type Command, type Given, type Office, textOf } from '#policy-server/cli/command';
+import { card, table } from '#policy-server/cli/table';
+import { currentPolicy } from '#policy-server/current-policy';
+import { replyAttributes } from '#radius/reply';
+import { type LoadedEntry, loadEntries } from '#storage/facts';
+import { grantsOf, type ListedGrant } from '#storage/grants';
+import { listNases } from '#storage/nas';
+import { liveSessions, type LiveSession } from '#storage/sessions';
+import { findSubscriber, type FoundSubscriber } from '#storage/subscribers';
+
+export const explain: Command = {
+  name: 'explain',
+  summary: 'Say what a subscriber gets, why, and what the router is told; changes nothing',
+  positionals: [{ name: 'USERNAME', help: 'the PPPoE user name' }],
+  options: { at: { value: 'ISO', help: 'at that instant, with what is stored now; now if not given' } },
+  check: (given, zone) => (atOf(given, zone, 0) === null ? [AT_FAULT] : []),
+  run: async (office, given) => {
+    const at = atOf(given, office.zone, office.clock());
+    if (at === null) throw new InvalidInput([AT_FAULT]);
+    const found = await explanation(office, given.words[0]!, at);
+    return { text: inWords(found, office.zone), json: asJson(found) };
+  },
+};
+
+const AT_FAULT = '--at is no instant; give an ISO time with its offset, or a date, for example 2026-12-01T18:00+07:00';
+
+function atOf(given: Given, zone: string, now: Instant): Instant | null {
+  const text = textOf(given, 'at');
+  return text === undefined ? now : parseInstant(text, zone);
+}
+
+type Explanation = {
+  readonly at: Instant;
+  readonly subscriber: FoundSubscriber;
+  readonly entry: LoadedEntry;
+  readonly grants: readonly ListedGrant[];
+  readonly decision: Decision;
+  readonly sessions: readonly ExplainedSession[];
+};
+
+/** A live session, what is decided for it on its NAS, and what would be sent to it. */
+type ExplainedSession = {
+  readonly session: LiveSession;
+  readonly nas: string;
+  readonly decision: Decision;
+  readonly action: string;
+  readonly reason: string;
+};
+
+async function explanation(office: Office, username: string, at: Instant): Promise<Explanation> {
+  const { db, sealer } = office;
+  const subscriber = (await findSubscriber(db, username)) ?? noSuchSubscriber(username);
+  const [entries, grants, policy, nases, live] = await Promise.all([
+    loadEntries(db, sealer, [subscriber.id]),
+    grantsOf(db, subscriber.id),
+    currentPolicy(db, office.zone),
+    enforcedNases(office),
+    liveSessions(db, [subscriber.id]),
+  ]);
+  const entry = entries[0] ?? noSuchSubscriber(username);
+  const decision = decide(entry.facts, policy, at);
+  return { at, subscriber, entry, grants, decision, sessions: explainSessions(entry, live, policy, nases, at) };
+}
+
+export async function enforcedNases({ db }: Office): Promise<Map<number, EnforcedNas>> {
+  const nases = await listNases(db);
+  return new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
+}
+
+function explainSessions(
+  entry: LoadedEntry,
+  live: readonly LiveSession[],
+  policy: Policy,
+  nases: ReadonlyMap<number, EnforcedNas>,
+  at: Instant,
+): ExplainedSession[] {
+  return assess(entry.facts, live, policy, nases, at).steps.map(({ session, decision, action }) => ({
+    session,
+    nas: nases.get(session.nasId)?.name ?? `NAS ${session.nasId}`,
+    decision,
+    action: action.do,
+    reason: action.reason,
+  }));
+}
+
+function inWords({ at, subscriber, entry, grants, decision, sessions }: Explanation, zone: string): string {
+  const { facts, line } = entry;
+  const who = subscriber.name === '' ? facts.username : `${facts.username}, ${subscriber.name}`;
+  const lines: [string, string][] = [
+    ['Subscriber', `${who} (${facts.billing}, number ${facts.subscriberId})`],
+    ['Suspended', facts.suspendedSince === null ? 'no' : `since ${printInstant(facts.suspendedSince, zone)}`],
+    ['Charged', `${printBytes(facts.chargedBytes)} in all`],
+    ['Line', lineWords(line)],
+    ['Tags', facts.tags.join(', ') || 'none'],
+    ['', ''],
+    [`At ${printInstant(at, zone)}`, printOutcome(decision)],
+    ['Holds', printValidity(decision, zone)],
+    ['Because', printBecause(decision, zone)],
+  ];
+  const attributes = replyAttributes(decision, line, at);
+  return [
+    card(lines),
+    '',
+    grantsTable(grants, at, zone),
+    '',
+    attributes.length === 0 ? 'A dial is answered with Access-Reject.' : 'A dial is answered with Access-Accept and:',
+    ...(attributes.length === 0 ? [] : [card(attributes.map(([name, value]) => [`  ${name}`, value]))]),
+    '',
+    ...sessionsWords(sessions, zone),
+  ].join('\n');
+}
+
+function lineWords(line: LoadedEntry['line']): string {
+  const parts = [line.mac === null ? 'any device' : `only ${line.mac}`];
+  parts.push(line.sessionLimit === 1 ? 'one session' : `${line.sessionLimit} sessions`);
+  if (line.staticIp !== null) parts.push(`address ${line.staticIp}`);
+  if (line.framedIpv6Prefix !== null) parts.push(`IPv6 ${line.framedIpv6Prefix}`);
+  if (line.delegatedIpv6Prefix !== null) parts.push(`delegated ${line.delegatedIpv6Prefix}`);
+  return parts.join(', ');
+}
+
+function grantsTable(grants: readonly ListedGrant[], at: Instant, zone: string): string {
+  return table(
+    grants.slice(0, 10),
+    [
+      { title: 'GRANT', cell: (grant) => String(grant.id), align: 'right' },
+      { title: 'PLAN', cell: (grant) => grant.plan },
+      { title: 'FROM', cell: (grant) => printInstant(grant.from, zone) },
+      { title: 'UNTIL', cell: (grant) => printInstant(grant.revokedAt ?? grant.until, zone) },
+      { title: 'USED', cell: (grant) => usedWords(grant), align: 'right' },
+      { title: 'STATE', cell: (grant) => stateOf(grant, at) },
+    ],
+    'No grant yet. Give one: gerbang grant add --username USERNAME --plan PLAN',
+  );
+}
+
+function usedWords(grant: ListedGrant): string {
+  const of = grant.allowanceBytes === null ? 'unlimited' : printBytes(grant.allowanceBytes);
+  return `${printBytes(grant.usedBytes)} of ${of}`;
+}
+
+function stateOf(grant: ListedGrant, at: Instant): string {
+  if (grant.revokedAt !== null && grant.revokedAt <= at) return 'revoked';
+  if (grant.from > at) return 'to come';
+  if (grant.until <= at) return 'ended';
+  return grant.allowanceBytes !== null && grant.usedBytes >= grant.allowanceBytes ? 'spent' : 'in force';
+}
+
+function sessionsWords(sessions: readonly ExplainedSession[], zone: string): string[] {
+  if (sessions.length === 0) return ['No live session: nothing would be sent.'];
+  return sessions.map(({ session, nas, decision, action, reason }) => {
+    const where = `Live on ${nas} since ${printInstant(session.startedAt, zone)}, ${session.framedIp ?? 'no address'}`;
+    const act = action === 'keep' ? 'nothing would be sent' : `${ACTS[action] ?? action} would be sent`;
+    const rate = decision.rate === null ? '' : ` (${printRate(decision.rate)}, ${decision.addressList})`;
+    return `${where}: ${act}${action === 'coa' ? rate : ''}: ${reason}`;
+  });
+}
+
+const ACTS: Readonly<Record<string, string>> = { coa: 'a CoA', disconnect: 'a Disconnect' };
+
+/** Without the password, which the entry holds. */
+function asJson({ at, subscriber, entry, grants, decision, sessions }: Explanation): unknown {
+  const reply = replyAttributes(decision, entry.line, at);
+  return { at, subscriber, facts: entry.facts, line: entry.line, grants, decision, reply, sessions };
+}

@@ -1,0 +1,42 @@
+import { InvalidInput } from '#domain/errors';
+import { routerScript } from '#operations/router-script';
+import { type Command, type Given, textOf } from '#policy-server/cli/command';
+import { loadNases } from '#storage/facts';
+
+export const nasScript: Command = {
+  name: 'nas script',
+  summary: 'Print what to paste into a router, its secret included',
+  positionals: [{ name: 'NAME', help: 'the name of a NAS' }],
+  options: {
+    server: { value: 'ADDRESS', help: 'the address of this server as the router reaches it', required: true },
+    portal: { value: 'ADDRESS', help: 'where subscribers without a package are led; the server if not given' },
+    'portal-url': { value: 'URL', help: 'the page they are led to; PUBLIC_URL if not given' },
+    'walled-garden': { value: 'A,B', help: 'hosts that stay open without a package, for example app.midtrans.com' },
+    'routeros-version': { value: '6|7', help: '7 if not given' },
+  },
+  notes: ['The output holds the secret of the router: mind where it goes.'],
+  check: (given) => (versionOf(given) === null ? ['--routeros-version is not usable; give 6 or 7'] : []),
+  run: async ({ db, sealer, config }, given) => {
+    const [name] = given.words;
+    const nases = await loadNases(db, sealer);
+    const nas = nases.find((one) => one.name === name);
+    if (nas === undefined) {
+      const names = nases.map((one) => one.name).join(', ') || 'none yet; add one with: nas add';
+      throw new InvalidInput([`there is no NAS "${name}"; there are: ${names}`]);
+    }
+    const server = textOf(given, 'server')!;
+    const script = routerScript({
+      nas: { name: nas.name, secret: nas.secret.reveal(), coaPort: nas.coaPort },
+      server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
+      portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
+      version: versionOf(given)!,
+      walledGarden: (textOf(given, 'walled-garden') ?? '').split(',').filter((entry) => entry !== ''),
+    });
+    return { text: script.trimEnd(), json: { script } };
+  },
+};
+
+function versionOf(given: Given): 6 | 7 | null {
+  const text = textOf(given, 'routeros-version') ?? '7';
+  return text === '6' ? 6 : text === '7' ? 7 : null;
+}

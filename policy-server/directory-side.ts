@@ -1,0 +1,230 @@
+import { systemClock } from '#domain/clock';
+import { Unavailable } from '#domain/errors';
+import { DEFAULT_INTERIM_SECONDS, type Policy } from '#domain/policy';
+import { type Instant, SECOND } from '#domain/time';
+import { currentPolicy } from '#policy-server/current-policy';
+import type { Log } from '#policy-server/log';
+import { loadNodeState, type NodeState, saveNodeState, savedChunks } from '#policy-server/node-state';
+import type { NasEntry } from '#radius/nas-table';
+import type { ToRadiusWorker } from '#radius/worker-messages';
+import type { Database } from '#storage/database';
+import { type LoadedEntry, type LoadedNas, loadAllEntries, loadEntries, loadNases } from '#storage/facts';
+import { type Changes, currentCursor, type Feed, followChanges } from '#storage/feed';
+import type { Sealer } from '#storage/secrets';
+import { type SubscriberSessions, sessionsHeardSince, sessionsOf } from '#storage/session-limits';
+
+type Send = (message: ToRadiusWorker) => void;
+
+export type DirectoryOptions = {
+  readonly dataDir: string;
+  readonly zone: string;
+  readonly log: Log;
+  /** Sends to every RADIUS worker. */
+  readonly broadcast: Send;
+  /** The node's own entry for asking itself, beside the routers. */
+  readonly ownNas: (nases: readonly LoadedNas[]) => readonly NasEntry[];
+  /** A new policy is in force: every live session has to be looked at. */
+  readonly onPolicy: () => void;
+};
+
+const SESSIONS_EVERY_MS = 30 * SECOND;
+/** Sessions heard of shortly before the last look may have been committed after it. */
+const OVERLAP_MS = 30 * SECOND;
+
+/**
+ * What the RADIUS workers know, and how they come to know it: from disk at once, from the database when there is one,
+ * and from then on through the feed of changes. It is also where the main thread finds routers and policy.
+ */
+export class DirectorySide {
+  readonly #options: DirectoryOptions;
+  #state: NodeState | null = null;
+  #source: 'nothing' | 'disk' | 'database' = 'nothing';
+  #sealer: Sealer | null = null;
+  #db: Database | null = null;
+  #feed: Feed | null = null;
+  #heardUpTo: Instant = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  get source(): 'nothing' | 'disk' | 'database' {
+    return this.#source;
+  }
+
+  get nases(): readonly LoadedNas[] {
+    return this.#state?.nases ?? [];
+  }
+
+  get policy(): Policy | null {
+    return this.#state?.policy ?? null;
+  }
+
+  /** The copy on disk, for while the database is not there (yet); a copy that cannot be used is said and left alone. */
+  async openDisk(sealer: Sealer): Promise<void> {
+    this.#sealer = sealer;
+    try {
+      this.#state = await loadNodeState(this.#options.dataDir, sealer, this.#options.zone);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the copy of the directory on disk cannot be used');
+      return;
+    }
+    if (this.#state === null) return;
+    this.#source = 'disk';
+    await this.#sendDisk(this.#options.broadcast);
+  }
+
+  /** Loads everything from the database and follows its changes. Throws `Unavailable`. */
+  async openDatabase(db: Database, sealer: Sealer): Promise<void> {
+    this.#sealer = sealer;
+    this.#db = db;
+    const from = await currentCursor(db);
+    await this.#loadAll();
+    this.#feed = await followChanges(db, {
+      from,
+      onChanges: (changes) => this.#take(changes),
+      onReset: () => this.#loadAll(),
+      onTrouble: (error) => this.#options.log.debug({ err: error }, 'the feed of changes waits for the database'),
+    });
+    this.#timer = setInterval(() => void this.#refreshSessions(), SESSIONS_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** A worker is new and knows nothing: everything is sent to it alone. */
+  async fill(send: Send): Promise<void> {
+    try {
+      if (this.#source === 'database') await this.#sendAll(send);
+      else await this.#sendDisk(send);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      this.#options.log.warn({ err: error }, 'a new RADIUS worker is filled from disk until the database is back');
+      await this.#sendDisk(send);
+    }
+  }
+
+  /** Fresh facts that somebody loaded anyway; with them the live sessions, for what was loaded is what has changed. */
+  publish(entries: readonly LoadedEntry[]): void {
+    if (entries.length === 0) return;
+    this.#options.broadcast({ kind: 'subscribers', subscribers: entries });
+    void this.refreshSessionsOf(entries.map((entry) => entry.facts.subscriberId));
+  }
+
+  /** The live sessions of these subscribers have changed. */
+  async refreshSessionsOf(subscriberIds: readonly number[]): Promise<void> {
+    if (this.#db === null) return;
+    try {
+      this.#sendSessions(await sessionsOf(this.#db, subscriberIds), this.#options.broadcast);
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'live sessions are not read now; the next look makes up for it');
+    }
+  }
+
+  /** Reads what has changed until now; for whoever must not see anything older. */
+  async catchUp(): Promise<void> {
+    await this.#feed?.catchUp();
+  }
+
+  /** Routers are read again, for what was learned of one. */
+  async reloadNases(): Promise<void> {
+    if (this.#db !== null) await this.#loadRouters();
+  }
+
+  /** Writes the copy on disk. `chunks` are the directory of a worker. */
+  async save(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#source !== 'database' || this.#state === null || this.#sealer === null) return;
+    await saveNodeState(this.#options.dataDir, this.#sealer, this.#state, chunks);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#feed?.close();
+  }
+
+  async #loadAll(): Promise<void> {
+    await this.#loadRouters();
+    await this.#sendAll(this.#options.broadcast);
+    this.#source = 'database';
+  }
+
+  async #loadRouters(): Promise<void> {
+    const [db, sealer] = this.#opened();
+    const [nases, policy] = await Promise.all([loadNases(db, sealer), currentPolicy(db, this.#options.zone)]);
+    this.#state = { nases, policy };
+    this.#sendRouters(this.#options.broadcast);
+  }
+
+  async #sendAll(send: Send): Promise<void> {
+    const [db, sealer] = this.#opened();
+    this.#sendRouters(send);
+    await loadAllEntries(db, sealer, (subscribers) => send({ kind: 'subscribers', subscribers }));
+    const now = systemClock();
+    this.#sendSessions(await sessionsHeardSince(db, 0), send);
+    this.#heardUpTo = now;
+    send({ kind: 'snapshotDone' });
+  }
+
+  async #sendDisk(send: Send): Promise<void> {
+    if (this.#state === null || this.#sealer === null) return;
+    this.#sendRouters(send);
+    try {
+      for await (const chunk of savedChunks(this.#options.dataDir, this.#sealer)) send({ kind: 'import', chunk });
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the copy of the directory on disk ends before its end');
+    }
+  }
+
+  #sendRouters(send: Send): void {
+    if (this.#state === null) return;
+    const { nases, policy } = this.#state;
+    const entries = nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
+    send({ kind: 'nases', nases: [...entries, ...this.#options.ownNas(nases)] });
+    send({ kind: 'policy', policy });
+  }
+
+  async #take({ subscriberIds, nasIds, policy }: Changes): Promise<void> {
+    const [db, sealer] = this.#opened();
+    if (nasIds.length > 0 || policy) await this.#loadRouters();
+    if (policy) this.#options.onPolicy();
+    if (subscriberIds.length === 0) return;
+    const subscribers = await loadEntries(db, sealer, subscriberIds);
+    this.#options.broadcast({ kind: 'subscribers', subscribers });
+    const found = new Set(subscribers.map((entry) => entry.facts.subscriberId));
+    const forgotten = subscriberIds.filter((id) => !found.has(id));
+    if (forgotten.length > 0) this.#options.broadcast({ kind: 'forget', subscriberIds: forgotten });
+  }
+
+  async #refreshSessions(): Promise<void> {
+    const [db] = this.#opened();
+    const now = systemClock();
+    try {
+      this.#sendSessions(await sessionsHeardSince(db, this.#heardUpTo - OVERLAP_MS), this.#options.broadcast);
+      this.#heardUpTo = now;
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'live sessions are not read now; the next look makes up for it');
+    }
+  }
+
+  #sendSessions(found: readonly SubscriberSessions[], send: Send): void {
+    if (found.length === 0) return;
+    const interimSeconds = longestInterimSeconds(this.#state!.policy);
+    const subscribers = found.map(({ subscriberId, sessions }) => ({
+      subscriberId,
+      sessions: sessions.map((session) => ({ ...session, interimSeconds })),
+    }));
+    send({ kind: 'sessions', subscribers });
+  }
+
+  #opened(): [Database, Sealer] {
+    if (this.#db === null || this.#sealer === null) throw new Unavailable('the database is not open yet');
+    return [this.#db, this.#sealer];
+  }
+}
+
+/** The longest interim interval that a policy gives: a session not heard of for long after it has lost its Stop. */
+export function longestInterimSeconds({ rules }: Policy): number {
+  return Math.max(
+    DEFAULT_INTERIM_SECONDS,
+    ...rules.flatMap(({ give }) => (give.access === 'denied' ? [] : [give.interimSeconds])),
+  );
+}

@@ -1,0 +1,83 @@
+import { assert } from '#domain/assert';
+import { systemClock } from '#domain/clock';
+import type { EnforcedNas } from '#enforcement/assess';
+import { type Loop, startLoop } from '#enforcement/loop';
+import { coaTargets, radiusDriver } from '#enforcement/radius-driver';
+import type { DirectorySide } from '#policy-server/directory-side';
+import type { Log } from '#policy-server/log';
+import { CoaClient, type CoaTarget } from '#radius/coa-client';
+import type { Database } from '#storage/database';
+import { type LoadedEntry, type LoadedNas, loadEntries } from '#storage/facts';
+import type { Sealer } from '#storage/secrets';
+
+/** The enforcement loop with its RADIUS driver. */
+export type EnforcementSide = { readonly loop: Loop; readonly client: CoaClient; stop(): Promise<void> };
+
+export type EnforcementOptions = {
+  readonly db: Database;
+  readonly sealer: Sealer;
+  readonly directory: DirectorySide;
+  /** RADIUS_HOST: RouterOS takes a CoA only from an address in its `/radius` list. */
+  readonly host: string;
+  readonly log: Log;
+};
+
+export async function startEnforcement(options: EnforcementOptions): Promise<EnforcementSide> {
+  const { db, sealer, directory, log } = options;
+  const client = new CoaClient({ host: options.host, now: systemClock });
+  const routers = new Routers(() => directory.nases);
+  const driver = radiusDriver(client, (session) => routers.target(session.nasId));
+  const loop = await startLoop<LoadedEntry>({
+    db,
+    clock: systemClock,
+    policy: () => {
+      const policy = directory.policy;
+      assert(policy !== null, 'the directory is open before enforcement starts');
+      return policy;
+    },
+    nases: () => routers.enforced(),
+    driver,
+    loadEntries: (ids) => loadEntries(db, sealer, ids),
+    publish: (entries) => directory.publish(entries),
+    onSessionsEnded: (ids) => void directory.refreshSessionsOf(ids),
+    log,
+  });
+  return {
+    loop,
+    client,
+    stop: async () => {
+      await loop.stop();
+      client.close();
+    },
+  };
+}
+
+/** What follows from the list of routers, worked out once for each list. */
+class Routers {
+  readonly #current: () => readonly LoadedNas[];
+  #of: readonly LoadedNas[] | null = null;
+  #enforced: ReadonlyMap<number, EnforcedNas> = new Map();
+  #targets: ReadonlyMap<number, CoaTarget> = new Map();
+
+  constructor(current: () => readonly LoadedNas[]) {
+    this.#current = current;
+  }
+
+  enforced(): ReadonlyMap<number, EnforcedNas> {
+    this.#refresh();
+    return this.#enforced;
+  }
+
+  target(nasId: number): CoaTarget | null {
+    this.#refresh();
+    return this.#targets.get(nasId) ?? null;
+  }
+
+  #refresh(): void {
+    const nases = this.#current();
+    if (nases === this.#of) return;
+    this.#of = nases;
+    this.#enforced = new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
+    this.#targets = coaTargets(nases);
+  }
+}

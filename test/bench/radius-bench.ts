@@ -1,0 +1,111 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Facts } from '#domain/facts';
+import type { Plan } from '#domain/plan';
+import { defaultPolicy } from '#domain/policy';
+import { DAY } from '#domain/time';
+import type { DirectoryEntry } from '#radius/directory';
+import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
+import { type LoadPlan, type LoadResult, password, username } from '#test/bench/radius-load';
+
+/** What the RADIUS benches share: subscribers, a real worker thread, and the load generator's process. */
+
+export const SECRET = 'a-secret-of-some-length-0123456789';
+
+const plans: readonly Plan[] = [10, 20, 50, 100].map((megabits, i) => ({
+  revisionId: i + 1,
+  name: `home-${megabits}`,
+  rate: { downloadBps: megabits * 1e6, uploadBps: megabits * 1e6, burst: null },
+  allowanceBytes: null,
+  period: { months: 1 },
+  priceRupiah: 150_000,
+  profile: null,
+}));
+
+/** A subscriber in good standing with one grant, as nearly all are. */
+export function subscriber(i: number, now: number): DirectoryEntry {
+  const plan = plans[i % plans.length]!;
+  const from = now - ((i % 27) + 1) * DAY;
+  const facts: Facts = {
+    subscriberId: i + 1,
+    username: username(i),
+    billing: 'prepaid',
+    tags: [],
+    suspendedSince: null,
+    grants: [{ id: 5_000_000 + i, plan, from, until: from + 30 * DAY + i, usedBytes: i * 98_317 }],
+    chargedBytes: i * 98_317,
+    nas: null,
+    version: 7_000_000 + i,
+  };
+  return { facts, password: password(i), line: LINE };
+}
+
+const LINE = { mac: null, sessionLimit: 1, staticIp: null, framedIpv6Prefix: null, delegatedIpv6Prefix: null };
+
+export type RunningWorker = { readonly authPort: number; readonly acctPort: number; stop(): Promise<void> };
+
+/** A worker as `main` starts it, with so many subscribers put. */
+export async function startWorker(subscribers: number): Promise<RunningWorker> {
+  const folder = await mkdtemp(join(tmpdir(), 'gerbang-bench-'));
+  const settings: RadiusWorkerSettings = {
+    worker: 0,
+    hosts: ['127.0.0.1'],
+    authPort: 0,
+    acctPort: 0,
+    reusePort: false,
+    journalFolder: join(folder, 'journal'),
+  };
+  const file = fileURLToPath(new URL('../../policy-server/radius-worker.ts', import.meta.url));
+  const worker = new Worker(file, { workerData: settings });
+  const tell = (message: ToRadiusWorker): void => worker.postMessage(message);
+  const ready = await new Promise<Extract<FromRadiusWorker, { kind: 'ready' }>>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.on('message', (message: FromRadiusWorker) => {
+      if (message.kind === 'ready') resolve(message);
+      if (message.kind === 'log') console.error(message.line);
+    });
+  });
+  tell({ kind: 'nases', nases: [NAS] });
+  tell({ kind: 'policy', policy: defaultPolicy('Asia/Jakarta') });
+  const now = Date.now();
+  for (let from = 0; from < subscribers; from += 5000) {
+    const many = Math.min(5000, subscribers - from);
+    tell({ kind: 'subscribers', subscribers: Array.from({ length: many }, (_, i) => subscriber(from + i, now)) });
+  }
+  tell({ kind: 'snapshotDone' });
+  return {
+    authPort: ready.authPort,
+    acctPort: ready.acctPort,
+    stop: async () => {
+      const exited = once(worker, 'exit');
+      tell({ kind: 'stop' });
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const NAS = {
+  id: 1,
+  name: 'pop-1',
+  tags: [],
+  address: '127.0.0.0/8',
+  secret: SECRET,
+  messageAuthenticator: 'auto',
+  messageAuthenticatorSeen: false,
+  swapOctets: false,
+} as const;
+
+/** Runs the load generator to its end. */
+export async function load(plan: LoadPlan): Promise<LoadResult> {
+  const child = fork(fileURLToPath(new URL('radius-load.ts', import.meta.url)), { execArgv: [] });
+  const result = once(child, 'message');
+  child.send(plan);
+  const [answer] = (await result) as [LoadResult];
+  return answer;
+}

@@ -1,0 +1,441 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NasEntry } from '#radius/nas-table';
+import {
+  type Bench,
+  entry,
+  makeServer,
+  NAS,
+  SECRET,
+  startServer,
+  sureDial,
+  type UdpBench,
+  Wire,
+} from '#test/radius-server/harness';
+import {
+  type Avp,
+  accountingRequest,
+  attributesOf,
+  avp,
+  faultOf,
+  number,
+  packet,
+  pap,
+  papDial,
+  routerAttributes,
+  statusServer,
+  textOf,
+} from '#test/radius-server/requests';
+
+const ACCEPT = 2;
+const REJECT = 3;
+const ACCOUNTING_RESPONSE = 5;
+
+describe('packets on the wire', () => {
+  let udp: UdpBench;
+  beforeEach(async () => {
+    udp = await startServer();
+  });
+  afterEach(() => udp.close());
+
+  test('P01 a datagram shorter than its Length, or with an impossible Length, is met with silence', async () => {
+    const client = await udp.client();
+    const dial = papDial('demo', 'arctangent', SECRET);
+    const withLength = (length: number, size = dial.length): Buffer => {
+      const bytes = Buffer.concat([dial, Buffer.alloc(5000)]).subarray(0, size);
+      bytes.writeUInt16BE(length, 2);
+      return Buffer.from(bytes);
+    };
+    const broken = [
+      ...[0, 1, 19].map((size) => dial.subarray(0, size)),
+      Buffer.concat([dial, Buffer.alloc(4097 - dial.length)]).fill(0, 2, 4),
+      withLength(19),
+      withLength(100, 20),
+      withLength(4097, 4097),
+      withLength(dial.length + 1),
+    ];
+    for (const bytes of broken) expect(await client.askOrSilence(bytes, udp.authPort, sureDial())).toBeNull();
+    expect(udp.server.counters.drops.malformed).toBe(broken.length);
+  });
+
+  test('P02 octets behind Length are padding', async () => {
+    const client = await udp.client();
+    const reply = await client.ask(
+      Buffer.concat([papDial('demo', 'arctangent', SECRET), randomBytes(100)]),
+      udp.authPort,
+    );
+    expect(reply[0]).toBe(ACCEPT);
+  });
+
+  test('P14 on a machine of two addresses a reply leaves from the one that was asked', async () => {
+    const two = await startServer({
+      hosts: ['127.0.0.1', '127.0.0.2'],
+      nases: [{ ...NAS, address: '127.0.0.0/8' }],
+    });
+    const client = await two.client('127.0.0.9');
+    for (const host of ['127.0.0.1', '127.0.0.2']) {
+      await client.ask(sureDial(), two.authPort, host);
+      await client.ask(accountingRequest(1, [avp(44, host)], SECRET), two.acctPort, host);
+    }
+    expect(client.heard.map(({ from }) => `${from.address} ${from.port === two.authPort ? 'auth' : 'acct'}`)).toEqual([
+      '127.0.0.1 auth',
+      '127.0.0.1 acct',
+      '127.0.0.2 auth',
+      '127.0.0.2 acct',
+    ]);
+    await two.close();
+  });
+
+  test('a NAS on IPv6 is answered', async () => {
+    const six = await startServer({ hosts: ['::1'], nases: [{ ...NAS, address: '::1' }] });
+    const client = await six.client('::1');
+    expect((await client.ask(sureDial(), six.authPort, '::1'))[0]).toBe(ACCEPT);
+    await six.close();
+  });
+});
+
+describe('packets, one by one', () => {
+  let bench: Bench;
+  let wire: Wire;
+  const serve = (entries = [entry('demo', 'arctangent')], nases: NasEntry[] = [NAS]): void => {
+    bench = makeServer({ entries, nases });
+    wire = new Wire(bench.server);
+  };
+  beforeEach(() => serve());
+
+  const dialWith = (extra: readonly Avp[], signed: 'first' | 'no' = 'no'): Buffer =>
+    papDial('demo', 'arctangent', SECRET, { extra, signed });
+
+  test('P03 every code but those of the port is met with silence', () => {
+    const authenticator = randomBytes(16);
+    for (let code = 0; code < 256; code += 1) {
+      const attributes = [...routerAttributes('demo'), pap('arctangent', authenticator, SECRET)];
+      const bytes = packet(code, code, authenticator, attributes, SECRET);
+      expect(wire.authenticate(bytes) !== null).toBe(code === 1 || code === 12);
+      const accounting = accountingRequest(code, [avp(44, 'x')], SECRET);
+      accounting[0] = code;
+      if (code !== 12) expect(wire.account(accounting)).toBeNull();
+    }
+    expect(bench.server.counters.drops['unwanted-code']).toBe(254 + 254);
+  });
+
+  test.each([
+    ['P04 an attribute of length 0', Buffer.of(1, 0)],
+    ['P04 an attribute of length 1', Buffer.of(1, 1)],
+    ['P04 an attribute that ends behind the packet', Buffer.of(1, 255, 65)],
+    ['P05 a lone type octet at the end', Buffer.of(1)],
+  ])('%s is met with silence on both ports', (_, broken) => {
+    expect(wire.authenticate(dialWith([broken]))).toBeNull();
+    expect(wire.account(accountingRequest(1, [avp(44, 'x'), broken], SECRET))).toBeNull();
+    expect(bench.server.counters.drops.malformed).toBe(2);
+  });
+
+  test('P06 a value of a wrong size is no reason to drop the packet', () => {
+    const attributes = routerAttributes('demo').filter((one) => one[0] !== 4);
+    const authenticator = randomBytes(16);
+    const odd = [avp(4, Buffer.of(0xab, 0xcd)), ...attributes, pap('arctangent', authenticator, SECRET)];
+    expect(wire.authenticate(packet(1, 1, authenticator, odd, SECRET))?.[0]).toBe(ACCEPT);
+  });
+
+  test('P07 a source without a shared secret gets silence and leaves nothing behind', () => {
+    const dial = papDial('demo', 'arctangent', SECRET);
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 200_000; i += 1) {
+      const address = `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
+      expect(wire.authenticate(dial, 40_000, address) === null || i).toBe(true);
+    }
+    expect(bench.server.counters.drops['unknown-source']).toBe(200_000);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 2 ** 20);
+  });
+
+  test('P08 the secret is that of the source address, whatever NAS-IP-Address and NAS-Identifier claim', () => {
+    const other: NasEntry = {
+      ...NAS,
+      id: 2,
+      name: 'pop-2',
+      address: '127.0.0.2',
+      secret: 'another secret of the other',
+    };
+    serve([entry('demo', 'arctangent')], [NAS, other]);
+    const authenticator = randomBytes(16);
+    const claims = [avp(32, 'pop-2'), avp(4, Buffer.of(127, 0, 0, 2)), avp(1, 'demo')];
+    const as = (secret: string): Buffer =>
+      packet(1, 1, authenticator, [...claims, pap('arctangent', authenticator, secret)], secret);
+    expect(wire.authenticate(as(other.secret), 40_000, '127.0.0.1')).toBeNull();
+    expect(wire.authenticate(as(SECRET), 40_000, '127.0.0.1')?.[0]).toBe(ACCEPT);
+  });
+
+  test('P09 an empty secret is refused', () => {
+    expect(() => bench.server.setNases([{ ...NAS, secret: '' }])).toThrow(RangeError);
+  });
+
+  test('P10 the order of attributes does not matter', () => {
+    for (let seed = 0; seed < 500; seed += 1) {
+      const authenticator = randomBytes(16);
+      const attributes = [...routerAttributes('demo'), pap('arctangent', authenticator, SECRET)];
+      for (let i = attributes.length - 1; i > 0; i -= 1) {
+        const j = (seed * 7919 + i * 104_729) % (i + 1);
+        [attributes[i], attributes[j]] = [attributes[j]!, attributes[i]!];
+      }
+      expect(wire.authenticate(packet(1, seed & 255, authenticator, attributes, SECRET))?.[0]).toBe(ACCEPT);
+    }
+  });
+
+  test('P11 attributes and vendors we do not know are ignored', () => {
+    const strange = [
+      avp(192 + 17, randomBytes(40)),
+      avp(240, randomBytes(253)),
+      avp(26, Buffer.concat([Buffer.of(0, 0, 255, 255), randomBytes(20)])),
+      avp(26, Buffer.of(0, 0)),
+    ];
+    expect(wire.authenticate(dialWith(strange))?.[0]).toBe(ACCEPT);
+  });
+
+  test('P12 a NUL in the user name is a clean Reject, and accounting with one is kept', () => {
+    expect(wire.authenticate(papDial('a\0b', 'x', SECRET))?.[0]).toBe(REJECT);
+    wire.account(accountingRequest(1, [avp(1, 'a\0b'), avp(44, 'x')], SECRET));
+    expect(bench.journal.records).toHaveLength(1);
+  });
+
+  test.each([0, 1, 5])('P13 %d Proxy-States come back unchanged and in order in every reply', (count) => {
+    const states = Array.from({ length: count }, (_, i) => avp(33, randomBytes(i * 40 + 1)));
+    const dials = [
+      papDial('demo', 'arctangent', SECRET, { extra: states }),
+      papDial('demo', 'wrong', SECRET, { extra: states, identifier: 1 }),
+    ];
+    const replies = dials.map((dial) => wire.authenticate(dial)!);
+    wire.account(accountingRequest(1, [avp(44, 'x'), ...states], SECRET));
+    bench.journal.flush();
+    replies.push(wire.take()[0]!.bytes);
+    expect(replies.map(([code]) => code)).toEqual([ACCEPT, REJECT, ACCOUNTING_RESPONSE]);
+    for (const reply of replies) {
+      const back = attributesOf(reply).filter(({ type }) => type === 33);
+      expect(back.map(({ value }) => value)).toEqual(states.map((state) => state.subarray(2)));
+    }
+  });
+
+  test('a request whose Proxy-States leave no room for the reply gets silence, not a cut packet', () => {
+    const [grant] = entry('demo', '').facts.grants;
+    const plan = { ...grant!.plan, profile: 'p'.repeat(200) };
+    serve([entry('demo', 'arctangent', { grants: [{ ...grant!, plan }] })]);
+    const states = Array.from({ length: 15 }, () => avp(33, randomBytes(253)));
+    expect(wire.authenticate(dialWith(states, 'first'))).toBeNull();
+    expect(bench.server.counters.drops['reply-too-long']).toBe(1);
+    expect(bench.server.counters.accepts).toBe(0);
+  });
+});
+
+describe('Message-Authenticator (CVE-2024-3596)', () => {
+  const serve = (nas: Partial<NasEntry>): { bench: Bench; wire: Wire } => {
+    const bench = makeServer({ nases: [{ ...NAS, ...nas }] });
+    return { bench, wire: new Wire(bench.server) };
+  };
+
+  test('B01 each of its 128 bits matters', () => {
+    const { bench, wire } = serve({});
+    for (let bit = 0; bit < 128; bit += 1) {
+      const dial = papDial('demo', 'arctangent', SECRET, { identifier: bit });
+      dial[22 + (bit >> 3)]! ^= 1 << (bit & 7);
+      expect(wire.authenticate(dial)).toBeNull();
+    }
+    expect(bench.server.counters.drops['message-authenticator-wrong']).toBe(128);
+    expect(bench.events.refused).toEqual([]);
+  });
+
+  test('B02 where it is required a request without it gets silence, and with it an answer', () => {
+    const { bench, wire } = serve({ messageAuthenticator: 'required' });
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no' }))).toBeNull();
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET))?.[0]).toBe(ACCEPT);
+    expect(bench.server.counters.drops['message-authenticator-missing']).toBe(1);
+  });
+
+  test('B02 where it is off both are answered', () => {
+    const { wire } = serve({ messageAuthenticator: 'off' });
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no' }))?.[0]).toBe(ACCEPT);
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET))?.[0]).toBe(ACCEPT);
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no', identifier: 2 }))?.[0]).toBe(ACCEPT);
+  });
+
+  test('B02 under auto the first signed request teaches that this NAS signs: told once, and kept over a reload', () => {
+    const { bench, wire } = serve({ messageAuthenticator: 'auto' });
+    const unsigned = (identifier: number): Buffer =>
+      papDial('demo', 'arctangent', SECRET, { signed: 'no', identifier });
+    expect(wire.authenticate(unsigned(1))?.[0]).toBe(ACCEPT);
+    for (const identifier of [2, 3]) {
+      expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { identifier }))?.[0]).toBe(ACCEPT);
+    }
+    expect(wire.authenticate(unsigned(4))).toBeNull();
+    bench.server.setNases([{ ...NAS, messageAuthenticator: 'auto' }]);
+    expect(wire.authenticate(unsigned(5))).toBeNull();
+    expect(bench.events.learned).toEqual([NAS.id]);
+  });
+
+  test('B02 what was learned before the last start counts', () => {
+    const { wire } = serve({ messageAuthenticator: 'auto', messageAuthenticatorSeen: true });
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no' }))).toBeNull();
+  });
+
+  test('B03 an unsigned request with a Proxy-State, the shape of the attack, gets silence', () => {
+    const { bench, wire } = serve({});
+    const attack = papDial('demo', 'wrong', SECRET, {
+      signed: 'no',
+      extra: [avp(33, randomBytes(220)), avp(33, randomBytes(40))],
+    });
+    expect(wire.authenticate(attack)).toBeNull();
+    expect(bench.server.counters.drops['proxy-state-unsigned']).toBe(1);
+  });
+
+  test('B04 every Accept and Reject has it first and valid', () => {
+    const { wire } = serve({});
+    for (let i = 0; i < 2000; i += 1) {
+      const dial = papDial('demo', i % 2 ? 'arctangent' : `guess ${i}`, SECRET, {
+        identifier: i & 255,
+        signed: i % 3 ? 'no' : 'first',
+      });
+      const reply = wire.authenticate(dial)!;
+      expect(reply[0]).toBe(i % 2 ? ACCEPT : REJECT);
+      expect([reply[20], reply[21]]).toEqual([80, 18]);
+      expect(faultOf(reply, dial, SECRET)).toBeNull();
+    }
+  });
+
+  test('B05 its place in a request does not matter', () => {
+    const { wire } = serve({ messageAuthenticator: 'required' });
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'last' }))?.[0]).toBe(ACCEPT);
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'first' }))?.[0]).toBe(ACCEPT);
+  });
+
+  test('B06 the Access-Accept to a Status-Server has it too', () => {
+    const { wire } = serve({});
+    const asked = statusServer(9, SECRET);
+    const reply = wire.authenticate(asked)!;
+    expect([reply[0], reply[20]]).toEqual([ACCEPT, 80]);
+    expect(faultOf(reply, asked, SECRET)).toBeNull();
+  });
+
+  test('B07 a Reject says nothing of what was sent to us', () => {
+    const { wire } = serve({});
+    const reply = wire.authenticate(papDial('eve <script>', 'secret words', SECRET))!;
+    expect(textOf(reply, 18)).toBe('wrong user name or password');
+    expect(reply.includes('eve')).toBe(false);
+  });
+
+  test('B10 two of them, or one of another size, get silence', () => {
+    const { bench, wire } = serve({});
+    expect(wire.authenticate(papDial('demo', 'arctangent', SECRET, { extra: [avp(80, randomBytes(16))] }))).toBeNull();
+    expect(
+      wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no', extra: [avp(80, randomBytes(15))] })),
+    ).toBeNull();
+    expect(bench.server.counters.drops.malformed).toBe(2);
+  });
+});
+
+describe('Status-Server (RFC 5997)', () => {
+  test('S01 unsigned, or signed with another secret, gets silence', () => {
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    for (const asked of [statusServer(1, SECRET, 'no'), statusServer(1, 'another secret')]) {
+      expect(wire.authenticate(asked)).toBeNull();
+      expect(wire.account(asked)).toBeNull();
+    }
+    expect(wire.authenticate(statusServer(1, SECRET), 40_000, '127.0.0.77')).toBeNull();
+  });
+
+  test('S02 the authentication port says Access-Accept, the accounting port Accounting-Response', () => {
+    const wire = new Wire(makeServer().server);
+    const asked = statusServer(1, SECRET);
+    const replies = [wire.authenticate(asked)!, wire.account(asked)!];
+    expect(replies.map(([code]) => code)).toEqual([ACCEPT, ACCOUNTING_RESPONSE]);
+    for (const reply of replies) expect(faultOf(reply, asked, SECRET)).toBeNull();
+  });
+
+  test('S03 it can be switched off for a NAS, and is limited to 100 a second', () => {
+    const off = new Wire(makeServer({ nases: [{ ...NAS, statusServer: false }] }).server);
+    expect(off.authenticate(statusServer(1, SECRET))).toBeNull();
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    const answered = (): number =>
+      Array.from({ length: 150 }, (_, i) => wire.authenticate(statusServer(i, SECRET))).filter(
+        (reply) => reply !== null,
+      ).length;
+    expect(answered()).toBe(100);
+    bench.server.everySecond();
+    expect(answered()).toBe(100);
+  });
+
+  test('S04 nothing happens but the answer', () => {
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    wire.authenticate(statusServer(1, SECRET));
+    wire.account(statusServer(1, SECRET));
+    expect(bench.journal.records).toEqual([]);
+    expect(bench.events.refused).toEqual([]);
+    expect(bench.server.counters.accepts).toBe(0);
+    expect(bench.server.counters.statusServerAnswered).toBe(2);
+  });
+
+  test('S05 a server that could not do its work is silent: no policy yet, or a journal that cannot write', () => {
+    const starting = new Wire(makeServer({ policy: null }).server);
+    expect(starting.authenticate(statusServer(1, SECRET))).toBeNull();
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    bench.journal.healthy = false;
+    expect(wire.account(statusServer(1, SECRET))).toBeNull();
+    expect(wire.authenticate(statusServer(1, SECRET))?.[0]).toBe(ACCEPT);
+  });
+});
+
+describe('accounting at the door', () => {
+  test('C01 an invalid or an all-zero Request Authenticator gets silence and is not recorded', () => {
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    const flipped = accountingRequest(1, [avp(44, 'x'), number(40, 1)], SECRET);
+    flipped[10]! ^= 1;
+    const zero = accountingRequest(2, [avp(44, 'x')], SECRET).fill(0, 4, 20);
+    wire.account(flipped);
+    wire.account(zero);
+    expect(bench.journal.records).toEqual([]);
+    expect(bench.server.counters.drops['request-authenticator-wrong']).toBe(2);
+  });
+
+  test('C02 the reply comes when the record is on disk, never before', () => {
+    const bench = makeServer();
+    bench.journal.immediate = false;
+    const wire = new Wire(bench.server);
+    const asked = [1, 2, 3].map((id) => accountingRequest(id, [avp(44, `s${id}`)], SECRET));
+    for (const one of asked) expect(wire.account(one)).toBeNull();
+    expect(bench.journal.records.map(({ nasId, packet: bytes }) => [nasId, bytes])).toEqual(
+      asked.map((one) => [1, one]),
+    );
+    bench.server.durable(2);
+    expect(wire.take().map(({ bytes }) => bytes[1])).toEqual([1, 2]);
+    bench.server.durable(3);
+    const [last] = wire.take();
+    expect(faultOf(last!.bytes, asked[2]!, SECRET)).toBeNull();
+    expect(bench.server.counters.accountingAnswered).toBe(3);
+  });
+
+  test('C02 where the journal refuses there is silence, and the same request is taken once it does not', () => {
+    const bench = makeServer();
+    bench.journal.refuses = true;
+    const wire = new Wire(bench.server);
+    const asked = accountingRequest(1, [avp(44, 'x')], SECRET);
+    wire.account(asked);
+    expect(bench.server.counters.drops['journal-refused']).toBe(1);
+    bench.journal.refuses = false;
+    wire.account(asked);
+    bench.journal.flush();
+    expect(wire.take()[0]?.bytes[0]).toBe(ACCOUNTING_RESPONSE);
+  });
+
+  test('a request with a wrong Message-Authenticator gets silence', () => {
+    const bench = makeServer();
+    const wire = new Wire(bench.server);
+    const signed = accountingRequest(1, [avp(44, 'x')], SECRET, 'first');
+    wire.account(signed);
+    expect(bench.journal.records).toHaveLength(1);
+    const forged = accountingRequest(2, [avp(80, randomBytes(16)), avp(44, 'x')], SECRET);
+    wire.account(forged);
+    expect(bench.journal.records).toHaveLength(1);
+  });
+});

@@ -1,0 +1,229 @@
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Facts } from '#domain/facts';
+import { DAY } from '#domain/time';
+import { json, timestamp } from '#storage/database';
+import { loadAllEntries, loadEntries, loadNases } from '#storage/facts';
+import { createMasterKey, loadMasterKey, nasSecretAad, subscriberPasswordAad } from '#storage/secrets';
+import { testDatabase } from '#test/support/database';
+import { temporaryFolder } from '#test/support/holder';
+
+const db = await testDatabase();
+
+function newSealer(): ReturnType<typeof loadMasterKey> {
+  const file = join(temporaryFolder(), 'master.key');
+  createMasterKey(file);
+  return loadMasterKey(file);
+}
+
+const NOW = Date.now();
+const instant = fc.integer({ min: -200, max: 200 }).map((days) => NOW + days * DAY + 3_600_000);
+const grant = fc.record({
+  from: instant,
+  days: fc.integer({ min: 1, max: 120 }),
+  revokedAt: fc.option(instant),
+  usedBytes: fc.nat(10 ** 12),
+  revision: fc.integer({ min: 1, max: 3 }),
+});
+const subscriber = fc.record({
+  billing: fc.constantFrom('prepaid' as const, 'postpaid' as const),
+  tags: fc.array(fc.constantFrom('vip', 'north,side', 'a"b', 'NULL'), { maxLength: 3 }),
+  suspendedSince: fc.option(instant),
+  grants: fc.array(grant, { maxLength: 6 }),
+});
+type Made = {
+  readonly billing: 'prepaid' | 'postpaid';
+  readonly tags: string[];
+  readonly suspendedSince: number | null;
+};
+
+const BURST = {
+  downloadBps: 40_000_000,
+  uploadBps: 40_000_000,
+  thresholdDownloadBps: 15_000_000,
+  thresholdUploadBps: 15_000_000,
+  seconds: 16,
+};
+
+await db.query("insert into plan (id, name) overriding system value values (1, 'Harian'), (2, 'Bulanan')");
+await db.query(
+  `insert into plan_revision (id, plan_id, revision, download_bps, upload_bps, burst, allowance_bytes, period_days, period_months, price_rupiah, profile)
+   overriding system value values
+   (1, 1, 1, 20000000, 10000000, null, 21474836480, 1, null, 5000, null),
+   (2, 2, 1, 50000000, 50000000, $1::jsonb, null, null, 1, 150000, 'prepaid-50mbps'),
+   (3, 2, 2, 60000000, 50000000, null, null, null, 1, 150000, null)`,
+  [json(BURST)],
+);
+const PLANS: Record<number, Facts['grants'][number]['plan']> = {
+  1: {
+    revisionId: 1,
+    name: 'Harian',
+    rate: { downloadBps: 20_000_000, uploadBps: 10_000_000, burst: null },
+    allowanceBytes: 21_474_836_480,
+    period: { days: 1 },
+    priceRupiah: 5_000,
+    profile: null,
+  },
+  2: {
+    revisionId: 2,
+    name: 'Bulanan',
+    rate: { downloadBps: 50_000_000, uploadBps: 50_000_000, burst: BURST },
+    allowanceBytes: null,
+    period: { months: 1 },
+    priceRupiah: 150_000,
+    profile: 'prepaid-50mbps',
+  },
+  3: {
+    revisionId: 3,
+    name: 'Bulanan',
+    rate: { downloadBps: 60_000_000, uploadBps: 50_000_000, burst: null },
+    allowanceBytes: null,
+    period: { months: 1 },
+    priceRupiah: 150_000,
+    profile: null,
+  },
+};
+
+const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
+
+test('what is loaded is what a naive reader makes of the rows one by one, singly, together and all at once', async () => {
+  const sealer = newSealer();
+  await fc.assert(
+    fc.asyncProperty(fc.array(subscriber, { minLength: 1, maxLength: 12 }), async (made) => {
+      await db.query('truncate grants, subscriber, due, session');
+      const expected: Facts[] = [];
+      for (const [index, one] of made.entries()) expected.push(await insert(sealer, index + 1, one, one.grants));
+      const ids = expected.map((facts) => facts.subscriberId);
+      const loaded = await loadEntries(db, sealer, [...ids.toReversed(), 999_999]);
+      expect(loaded.map((entry) => sorted(entry.facts))).toEqual(expected);
+      expect(loaded.map((entry) => entry.password)).toEqual(ids.map((id) => `rahasia ${id}`));
+      const all: Facts[] = [];
+      const count = await loadAllEntries(db, sealer, (entries) => {
+        all.push(...entries.map((entry) => sorted(entry.facts)));
+      });
+      expect([count, all]).toEqual([expected.length, expected]);
+      const [alone] = await loadEntries(db, sealer, [ids[0]!]);
+      expect(sorted(alone!.facts)).toEqual(expected[0]);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+/** Writes one subscriber row by row and says what its facts must be, in plain code. */
+async function insert(
+  sealer: ReturnType<typeof loadMasterKey>,
+  id: number,
+  made: Made,
+  grants: readonly { from: number; days: number; revokedAt: number | null; usedBytes: number; revision: number }[],
+): Promise<Facts> {
+  await db.query(
+    `insert into subscriber (id, username, password_sealed, billing, tags, suspended_at, version)
+     overriding system value values ($1, $2, $3, $4, $5, $6, $7)`,
+    [
+      id,
+      `user${id}`,
+      sealer.seal(`rahasia ${id}`, subscriberPasswordAad(id)),
+      made.billing,
+      made.tags,
+      timestamp(made.suspendedSince),
+      id * 10,
+    ],
+  );
+  const kept: Facts['grants'][number][] = [];
+  let chargedBytes = 0;
+  for (const { from, days, revokedAt, usedBytes, revision } of grants) {
+    const end = from + days * DAY;
+    const [row] = await db.query<{ id: number }>(
+      `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, revoked_at, used_bytes)
+       values ($1, $2, $3, $4, $5, $6) returning id`,
+      [id, revision, timestamp(from), timestamp(end), timestamp(revokedAt), usedBytes],
+    );
+    chargedBytes += usedBytes;
+    const until = revokedAt === null ? end : Math.min(end, revokedAt);
+    if (until > from && until > NOW - 62 * DAY) {
+      kept.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes });
+    }
+  }
+  return {
+    subscriberId: id,
+    username: `user${id}`,
+    billing: made.billing,
+    tags: made.tags,
+    suspendedSince: made.suspendedSince,
+    grants: kept.toSorted(byId),
+    chargedBytes,
+    nas: null,
+    version: id * 10,
+  };
+}
+
+const sorted = (facts: Facts): Facts => ({ ...facts, grants: facts.grants.toSorted(byId) });
+
+test('a load of everything goes through more than one chunk', async () => {
+  const sealer = newSealer();
+  await db.query('truncate grants, subscriber, due, session');
+  const ids = Array.from({ length: 10_001 }, (_, index) => (index + 1) * 3);
+  await db.query(
+    `insert into subscriber (id, username, password_sealed, static_ip, mac, framed_ipv6_prefix, session_limit) overriding system value
+     select id, name, sealed, '10.0.0.0'::inet + id, 'AA:BB:CC:00:00:01', '2001:db8::/64', 2
+       from unnest($1::bigint[], $2::text[], $3::bytea[]) as t (id, name, sealed)`,
+    [ids, ids.map((id) => `user${id}`), ids.map((id) => sealer.seal(`pw${id}`, subscriberPasswordAad(id)))],
+  );
+  const seen: number[] = [];
+  const sizes: number[] = [];
+  const count = await loadAllEntries(db, sealer, async (entries) => {
+    sizes.push(entries.length);
+    seen.push(...entries.map((entry) => entry.facts.subscriberId));
+  });
+  expect([count, sizes]).toEqual([10_001, [5_000, 5_000, 1]]);
+  expect(seen).toEqual(ids);
+  const [entry] = await loadEntries(db, sealer, [3]);
+  expect(entry!.line).toEqual({
+    mac: 'AA:BB:CC:00:00:01',
+    sessionLimit: 2,
+    staticIp: '10.0.0.3',
+    framedIpv6Prefix: '2001:db8::/64',
+    delegatedIpv6Prefix: null,
+  });
+});
+
+test('one altered password keeps nobody else out, and cannot be dialled with; with a wrong key file nothing is loaded', async () => {
+  const sealer = newSealer();
+  await db.query('truncate grants, subscriber, due, session');
+  for (const id of [1, 2]) {
+    await db.query(
+      'insert into subscriber (id, username, password_sealed) overriding system value values ($1, $2, $3)',
+      [id, `user${id}`, sealer.seal(`pw${id}`, subscriberPasswordAad(1))],
+    );
+  }
+  const [whole, altered] = await loadEntries(db, sealer, [1, 2]);
+  expect(whole).toMatchObject({ password: 'pw1', fault: null });
+  expect(altered!.fault).toBe('subscriber.password_sealed:2: the sealed bytes were altered or belong to another row');
+  expect(altered!.password).toMatch(/^[0-9a-f]{64}$/);
+  await expect(loadEntries(db, newSealer(), [1, 2])).rejects.toThrow(/not the master key file of this database/);
+});
+
+test('routers are loaded with their secrets, which do not print', async () => {
+  const sealer = newSealer();
+  await db.query(
+    `insert into nas (id, name, address, secret_sealed, coa_port, tags) overriding system value values (9, 'tower', '10.1.0.0/24', $1, 1700, '{north}')`,
+    [sealer.seal('canary-1182', nasSecretAad(9))],
+  );
+  const nases = await loadNases(db, sealer);
+  expect(JSON.stringify(nases)).not.toContain('canary');
+  expect(nases[0]!.secret.reveal()).toBe('canary-1182');
+  expect(nases).toMatchObject([
+    {
+      id: 9,
+      name: 'tower',
+      address: '10.1.0.0/24',
+      coaPort: 1700,
+      coaPerSecond: 50,
+      messageAuthenticator: 'auto',
+      messageAuthenticatorSeen: false,
+      swapOctets: false,
+      tags: ['north'],
+    },
+  ]);
+});
