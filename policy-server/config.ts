@@ -37,7 +37,9 @@ const WORKERS_BY_DEFAULT_AT_MOST = 2;
  * @throws InvalidInput with one line for every wrong variable: what is wrong, what is allowed, an example
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const set = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = environmentSchema.safeParse(set);
   if (!parsed.success) throw new InvalidInput(parsed.error.issues.map((issue) => faultOf(String(issue.path[0]), set)));
   const env = parsed.data;

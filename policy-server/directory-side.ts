@@ -4,7 +4,7 @@ import { DEFAULT_INTERIM_SECONDS, type Policy } from '#domain/policy';
 import { type Instant, SECOND } from '#domain/time';
 import { currentPolicy } from '#policy-server/current-policy';
 import type { Log } from '#policy-server/log';
-import { loadNodeState, type NodeState, saveNodeState, savedChunks } from '#policy-server/node-state';
+import { loadNodeState, type NodeState, savedChunks, saveNodeState } from '#policy-server/node-state';
 import type { NasEntry } from '#radius/nas-table';
 import type { ToRadiusWorker } from '#radius/worker-messages';
 import type { Database } from '#storage/database';
@@ -165,8 +165,8 @@ export class DirectorySide {
   }
 
   async #sendDisk(send: Send): Promise<void> {
-    if (this.#state === null || this.#sealer === null) return;
     this.#sendRouters(send);
+    if (this.#state === null || this.#sealer === null) return;
     try {
       for await (const chunk of savedChunks(this.#options.dataDir, this.#sealer)) send({ kind: 'import', chunk });
     } catch (error) {
@@ -175,11 +175,9 @@ export class DirectorySide {
   }
 
   #sendRouters(send: Send): void {
-    if (this.#state === null) return;
-    const { nases, policy } = this.#state;
-    const entries = nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
-    send({ kind: 'nases', nases: [...entries, ...this.#options.ownNas(nases)] });
-    send({ kind: 'policy', policy });
+    const entries = this.nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
+    send({ kind: 'nases', nases: [...entries, ...this.#options.ownNas(this.nases)] });
+    if (this.policy !== null) send({ kind: 'policy', policy: this.policy });
   }
 
   async #take({ subscriberIds, nasIds, policy }: Changes): Promise<void> {

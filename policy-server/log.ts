@@ -34,7 +34,12 @@ function describeError(error: unknown): string {
 }
 
 function firstFrame(error: Error): string {
-  return error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))?.trim() ?? '';
+  return (
+    error.stack
+      ?.split('\n')
+      .find((line) => line.trimStart().startsWith('at '))
+      ?.trim() ?? ''
+  );
 }
 
 function readableLine(event: Record<string, unknown>): string {

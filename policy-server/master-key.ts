@@ -21,3 +21,8 @@ export async function masterKey(file: string, db: Database): Promise<Sealer> {
   }
   return loadMasterKey(file);
 }
+
+/** The master key of this node if it has one yet; for what cannot wait for the database. */
+export function existingMasterKey(file: string): Sealer | null {
+  return existsSync(file) ? loadMasterKey(file) : null;
+}

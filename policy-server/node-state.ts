@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Policy, parsePolicy } from '#domain/policy';
 import { readDirectoryFile, writeDirectoryFile } from '#radius/directory-file';
-import { type LoadedNas } from '#storage/facts';
+import type { LoadedNas } from '#storage/facts';
 import { type Sealer, SecretText } from '#storage/secrets';
 
 /** What a node must know to answer while the database is away; on disk it exists sealed only. */
@@ -22,7 +22,10 @@ export async function saveNodeState(
   const { zone: _, ...document } = state.policy;
   const nases = state.nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
   const path = join(dataDir, STATE_FILE);
-  await writeFile(`${path}.new`, sealer.seal(JSON.stringify({ nases, document }), STATE_AAD), { mode: 0o600, flush: true });
+  await writeFile(`${path}.new`, sealer.seal(JSON.stringify({ nases, document }), STATE_AAD), {
+    mode: 0o600,
+    flush: true,
+  });
   await rename(`${path}.new`, path);
   await writeDirectoryFile(join(dataDir, DIRECTORY_FILE), chunks, (plain, boundTo) => sealer.seal(plain, boundTo));
 }

@@ -115,7 +115,10 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
       {
         name: `RADIUS worker ${index}`,
         file: new URL('radius-worker.ts', import.meta.url),
-        workerData: () => ({ ...settings, ...(ready === null ? {} : { authPort: ready.authPort, acctPort: ready.acctPort }) }),
+        workerData: () => ({
+          ...settings,
+          ...(ready === null ? {} : { authPort: ready.authPort, acctPort: ready.acctPort }),
+        }),
         onMessage: take,
         onRestart: () => {
           exported.fail();

@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { Code, Packet, Secret, verifyReply, Writer } from '#radius/packet';
 import type { NasEntry } from '#radius/nas-table';
+import { Code, Packet, Secret, verifyReply, Writer } from '#radius/packet';
+import type { LoadedNas } from '#storage/facts';
 
 /**
  * Asks our own RADIUS ports, as a router would, whether they answer: Status-Server (RFC 5997). Nothing else shows that
  * socket, thread, secret and journal all work.
  */
 export type StatusProbe = {
-  /** The entry that lets this node ask itself, given the addresses it listens on. */
-  readonly ownNas: NasEntry;
+  /** The entry that lets this node ask itself; none where a router has its address (then it asks with that one's secret). */
+  ownNas(routers: readonly LoadedNas[]): readonly NasEntry[];
   /** Whether a port answered within so many milliseconds. */
   ask(port: number, timeoutMs: number): Promise<boolean>;
 };
@@ -23,17 +24,22 @@ export function statusProbe(listening: readonly string[]): StatusProbe {
   const target = listening.find((address) => address.startsWith('127.')) ?? listening[0] ?? '127.0.0.1';
   const source = target.startsWith('127.') ? LOOPBACK_SOURCE : target;
   const secretText = randomBytes(32).toString('hex');
-  const secret = new Secret(secretText);
+  let secret = new Secret(secretText);
+  const own: NasEntry = {
+    id: 0,
+    name: 'this node',
+    tags: [],
+    address: source,
+    secret: secretText,
+    messageAuthenticator: 'required',
+    messageAuthenticatorSeen: true,
+    swapOctets: false,
+  };
   return {
-    ownNas: {
-      id: 0,
-      name: 'this node',
-      tags: [],
-      address: source,
-      secret: secretText,
-      messageAuthenticator: 'required',
-      messageAuthenticatorSeen: true,
-      swapOctets: false,
+    ownNas: (routers) => {
+      const same = routers.find(({ address }) => address.replace(/\/(32|128)$/, '') === source);
+      secret = new Secret(same?.secret.reveal() ?? secretText);
+      return same === undefined ? [own] : [];
     },
     ask: (port, timeoutMs) => ask({ source, target, port, secret, timeoutMs }),
   };

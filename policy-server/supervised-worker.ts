@@ -68,7 +68,10 @@ export function superviseWorker<To, From>(
         return;
       }
       if (monotonicMs() - startedAt > CALM_MS) pauseMs = FIRST_PAUSE_MS;
-      options.log.error({ err: failure ?? `exit code ${code}` }, `${options.name} ended; it is started again in ${pauseMs} ms`);
+      options.log.error(
+        { err: failure ?? `exit code ${code}` },
+        `${options.name} ended; it is started again in ${pauseMs} ms`,
+      );
       timer = setTimeout(() => {
         restarts += 1;
         start();

@@ -39,6 +39,8 @@ export class DelayedReplies {
   }
 
   add(reply: AwaitedReply): void {
+    // The buckets go round once in the longest delay: while one is overdue (a stall), its place is not free.
+    if (this.#waiting > 0) this.#sendDue();
     if (this.#waiting >= MOST_WAITING) this.#sendEarliest();
     const now = this.#monotonicMs();
     if (this.#timer === null) {

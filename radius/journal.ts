@@ -153,8 +153,8 @@ export class Journal {
   }
 
   #hasRoom(end: number): boolean {
-    if (end <= this.#gathering.length) return true;
     if (end + this.#written > this.#pendingBytes) return false;
+    if (end <= this.#gathering.length) return true;
     const grown = Buffer.allocUnsafeSlow(Math.max(end, this.#gathering.length * 2));
     this.#gathering.copy(grown, 0, 0, this.#gathered);
     this.#gathering = grown;

@@ -19,14 +19,20 @@ const NEVER_PACKED = -1;
 export class PlanShelf {
   readonly #plans: Plan[] = [];
   readonly #numbers = new Map<string, number>();
+  /** Within one message a plan is one object, and writing it out to compare costs more than all the rest of a grant. */
+  readonly #seen = new WeakMap<Plan, number>();
 
   put(plan: Plan): number {
+    let number = this.#seen.get(plan);
+    if (number !== undefined) return number;
     const text = JSON.stringify(plan);
-    const known = this.#numbers.get(text);
-    if (known !== undefined) return known;
-    this.#plans.push(plan);
-    this.#numbers.set(text, this.#plans.length - 1);
-    return this.#plans.length - 1;
+    number = this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#plans.push(plan) - 1;
+      this.#numbers.set(text, number);
+    }
+    this.#seen.set(plan, number);
+    return number;
   }
 
   get(number: number): Plan {

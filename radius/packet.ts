@@ -150,7 +150,7 @@ export class Packet {
     const bytes = this.buffer;
     for (let at = this.find(VENDOR_SPECIFIC); at !== 0; at = this.findNext(at)) {
       const end = at + bytes[at + 1]!;
-      if (end <= after || !this.#holdsVendor(at, end, vendor)) continue;
+      if (!this.#holdsVendor(at, end, vendor)) continue;
       for (let sub = at + 6; sub < end; sub += bytes[sub + 1]!) {
         if (bytes[sub] === type && sub > after) return sub;
       }

@@ -1,5 +1,5 @@
-import type { Config } from '#policy-server/config';
 import type { Desk } from '#operations/desk';
+import type { Config } from '#policy-server/config';
 
 /** One command of `gerbang`: what its help says is what its reader takes. */
 export type Command = {

@@ -13,8 +13,8 @@ import { replyAttributes } from '#radius/reply';
 import { type LoadedEntry, loadEntries } from '#storage/facts';
 import { grantsOf, type ListedGrant } from '#storage/grants';
 import { listNases } from '#storage/nas';
-import { liveSessions, type LiveSession } from '#storage/sessions';
-import { findSubscriber, type FoundSubscriber } from '#storage/subscribers';
+import { type LiveSession, liveSessions } from '#storage/sessions';
+import { type FoundSubscriber, findSubscriber } from '#storage/subscribers';
 
 export const explain: Command = {
   name: 'explain',

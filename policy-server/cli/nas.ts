@@ -60,7 +60,10 @@ export const nasList: Command = {
         { title: 'COA PORT', cell: (nas) => String(nas.coaPort), align: 'right' },
         { title: 'SIGNED', cell: (nas) => signed(nas) },
         { title: 'SESSIONS', cell: (nas) => String(nas.liveSessions), align: 'right' },
-        { title: 'LAST ACCOUNTING', cell: (nas) => (nas.heardAt === null ? 'none yet' : printInstant(nas.heardAt, zone)) },
+        {
+          title: 'LAST ACCOUNTING',
+          cell: (nas) => (nas.heardAt === null ? 'none yet' : printInstant(nas.heardAt, zone)),
+        },
         { title: 'TAGS', cell: (nas) => nas.tags.join(',') },
       ],
       'There is no NAS yet. Add one: gerbang nas add --name tower-north --address 10.20.0.1 --secret generate',

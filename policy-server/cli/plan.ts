@@ -44,8 +44,15 @@ export const planList: Command = {
         { title: 'NAME', cell: (plan) => plan.name },
         { title: 'REV', cell: (plan) => String(plan.revision), align: 'right' },
         { title: 'DOWN/UP', cell: (plan) => `${printBps(plan.rate.downloadBps)}/${printBps(plan.rate.uploadBps)}` },
-        { title: 'BURST', cell: ({ rate: { burst } }) => (burst === null ? '-' : `${printBps(burst.downloadBps)}/${printBps(burst.uploadBps)}`) },
-        { title: 'QUOTA', cell: (plan) => (plan.allowanceBytes === null ? 'unlimited' : printBytes(plan.allowanceBytes)) },
+        {
+          title: 'BURST',
+          cell: ({ rate: { burst } }) =>
+            burst === null ? '-' : `${printBps(burst.downloadBps)}/${printBps(burst.uploadBps)}`,
+        },
+        {
+          title: 'QUOTA',
+          cell: (plan) => (plan.allowanceBytes === null ? 'unlimited' : printBytes(plan.allowanceBytes)),
+        },
         { title: 'PERIOD', cell: (plan) => printPeriod(plan.period) },
         { title: 'PRICE', cell: (plan) => printRupiah(plan.priceRupiah), align: 'right' },
         { title: 'PROFILE', cell: (plan) => plan.profile ?? '-' },

@@ -8,8 +8,8 @@ import { enforcedNases } from '#policy-server/cli/explain';
 import { type Column, table } from '#policy-server/cli/table';
 import { currentPolicy } from '#policy-server/current-policy';
 import { loadEntries } from '#storage/facts';
-import { type PastSession, sessionHistory as historyOf, whoHadAddress } from '#storage/history';
-import { listSessions, type LiveSession } from '#storage/sessions';
+import { sessionHistory as historyOf, type PastSession, whoHadAddress } from '#storage/history';
+import { type LiveSession, listSessions } from '#storage/sessions';
 
 export const sessionList: Command = {
   name: 'session list',
@@ -42,7 +42,11 @@ function limitOf(given: Given): number | null {
 /** A live session and, where it was compared, what would have to be done about it. */
 type Listed = LiveSession & { readonly drift: string | null };
 
-async function listed(office: Office, given: Given, nases: Awaited<ReturnType<typeof enforcedNases>>): Promise<Listed[]> {
+async function listed(
+  office: Office,
+  given: Given,
+  nases: Awaited<ReturnType<typeof enforcedNases>>,
+): Promise<Listed[]> {
   const limit = limitOf(given)!;
   const username = textOf(given, 'username');
   const nasId = nasIdOf(nases, textOf(given, 'nas'));
@@ -135,7 +139,8 @@ export const sessionWho: Command = {
 function whoFaults(given: Given, zone: string): string[] {
   const faults: string[] = [];
   const [address] = given.words;
-  if (address !== undefined && isIP(address) === 0) faults.push(`"${address}" is no IP address; give one, for example 100.64.10.7`);
+  if (address !== undefined && isIP(address) === 0)
+    faults.push(`"${address}" is no IP address; give one, for example 100.64.10.7`);
   const at = textOf(given, 'at');
   if (at !== undefined && parseInstant(at, zone) === null) {
     faults.push('--at is no instant; give an ISO time with its offset, or a date, for example 2026-12-01T18:00+07:00');

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { monotonicMs } from '#domain/clock';
 import { InvalidInput } from '#domain/errors';
+import { printInstant } from '#domain/print';
 import { addSubscriber, addSubscriberSchema } from '#operations/add-subscriber';
 import { IMPORT_COLUMNS } from '#operations/import-file';
 import { importSubscribers } from '#operations/import-subscribers';
 import { faultsOf } from '#operations/input';
 import { resume } from '#operations/resume';
 import { suspend } from '#operations/suspend';
-import { printInstant } from '#domain/print';
 import { type Command, type Given, textOf } from '#policy-server/cli/command';
 import { readSecret } from '#policy-server/cli/secret-input';
 

@@ -8,10 +8,18 @@ export type Column<Row> = {
 /** An aligned table with a line of titles; `whenEmpty` instead when there is no row. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], whenEmpty: string): string {
   if (rows.length === 0) return whenEmpty;
-  const lines = [columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => column.cell(row)))];
+  const lines = [
+    columns.map((column) => column.title),
+    ...rows.map((row) => columns.map((column) => column.cell(row))),
+  ];
   const widths = columns.map((_, at) => Math.max(...lines.map((line) => widthOf(line[at]!))));
   return lines
-    .map((line) => line.map((cell, at) => pad(cell, widths[at]!, columns[at]!.align)).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, at) => pad(cell, widths[at]!, columns[at]!.align))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

@@ -1,7 +1,7 @@
 /** Says decisions, reasons and quantities in words, for logs, transcripts, `explain` and pages. */
 import type { Decision, Reason } from '#domain/decision';
 import type { Period, Rate } from '#domain/plan';
-import { type Instant, NEVER, wallClock, zoneOffsetMs } from '#domain/time';
+import { FARTHEST, type Instant, NEVER, wallClock, zoneOffsetMs } from '#domain/time';
 
 export { printRupiah } from '#domain/money';
 
@@ -18,14 +18,14 @@ const ZONE_NAMES: Readonly<Record<string, string>> = {
 
 /** `20 Nov 2026 18.00 WIB`, or `never`. To the minute. */
 export function printInstant(at: Instant, zone: string): string {
-  if (!Number.isFinite(at)) return at === NEVER ? 'never' : 'always';
+  if (Math.abs(at) > FARTHEST) return at > 0 ? 'never' : 'always';
   const { year, month, day, hour, minute } = wallClock(at, zone);
   return `${day} ${MONTHS[month - 1]} ${year} ${two(hour)}.${two(minute)} ${zoneName(at, zone)}`;
 }
 
 /** The same with seconds, and milliseconds where there are any: `20 Nov 2026 18.00.00 WIB`. */
 export function printInstantExactly(at: Instant, zone: string): string {
-  if (!Number.isFinite(at)) return printInstant(at, zone);
+  if (Math.abs(at) > FARTHEST) return printInstant(at, zone);
   const { year, month, day, hour, minute, second, millisecond } = wallClock(at, zone);
   const fraction = millisecond === 0 ? '' : `,${String(millisecond).padStart(3, '0')}`;
   const time = `${two(hour)}.${two(minute)}.${two(second)}${fraction}`;

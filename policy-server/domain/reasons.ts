@@ -28,8 +28,10 @@ export function reasonsFor(
   const reasons: Reason[] = [];
   if (rule !== null) tell(rule.when, true, { facts, zone, at, standing, reasons });
   if (rule === null || rule.give.access !== 'denied' || reasons.length === 0) {
+    // Spent says more than covered does; with something left it is the other way round.
+    if (standing.leftBytes === 0) tellAllowance(standing, reasons);
     tellCover(facts, standing, reasons);
-    if (standing.covered) tellAllowance(standing, reasons);
+    tellAllowance(standing, reasons);
   }
   reasons.push(rule === null ? { is: 'fallback' } : { is: 'rule', name: rule.name });
   return reasons;

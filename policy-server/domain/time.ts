@@ -21,7 +21,7 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /** The calendar's end on either side (ECMA-262, 21.4.1.1): past it no wall clock shows anything. */
-const FARTHEST: Instant = 8.64e15;
+export const FARTHEST: Instant = 8.64e15;
 
 /** What a clock on the wall and a calendar beside it show; `month` 1–12, `weekday` 0 = Sunday … 6 = Saturday. */
 export type WallClock = {

@@ -1,3 +1,4 @@
+import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import type { Facts } from '#domain/facts';
 import { type Instant, NEVER, SECOND } from '#domain/time';
@@ -21,12 +22,19 @@ type Held = {
   postponedTo: Instant;
   validUntil: Instant;
   validBelow: number;
+  /** What the visit saw, and when (`monotonicMs`): a lane that is free at once need not look again. */
+  seen: { readonly view: Assessment; readonly atMs: number } | null;
 };
 
 /** What was seen of a subscriber: how it stands, that it is no more, or that it cannot be said and why. */
 type View = Assessment | 'absent' | Error;
 
 const PACE_UNKNOWN_NAS = 50;
+/**
+ * A view this young is sent without looking once more, which halves the way from a grant to its CoA. What changes in
+ * between takes the claim away and so is looked at next.
+ */
+const FRESH_MS = 50;
 
 /** Who looks at claimed subscribers, works through the lanes and writes down what came of it. */
 export class Crew<Entry extends { readonly facts: Facts }> {
@@ -158,6 +166,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       postponedTo: NEVER,
       validUntil: NEVER,
       validBelow: Number.POSITIVE_INFINITY,
+      seen: null,
     };
     held.claim = claim;
     held.failure = null;
@@ -169,8 +178,11 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   #queue(held: Held, view: Assessment): void {
     held.validUntil = view.validUntil;
     held.validBelow = view.validBelow;
+    // What is being said right now is not in this view: once it is written down, those NASes are looked at again.
+    const speaking = [...held.lanes];
+    held.seen = speaking.length === 0 ? { view, atMs: monotonicMs() } : null;
     const id = held.claim.subscriberId;
-    for (const nasId of nasesToTell(view)) {
+    for (const nasId of new Set([...speaking, ...nasesToTell(view)])) {
       const lane = this.#lane(nasId);
       const waitMs = lane.waitMs(id);
       if (waitMs === 0) {
@@ -199,7 +211,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   async #work(lane: Lane, nasId: number, ids: readonly number[], ended: (id: number) => void): Promise<void> {
     let views: Map<number, View>;
     try {
-      views = await this.#look(ids, () => undefined);
+      views = this.#freshlySeen(ids) ?? (await this.#look(ids, () => undefined));
     } catch (error) {
       this.#options.log.warn({ err: error }, 'enforcement cannot read facts; trying again');
       await new Promise((resolve) => setTimeout(resolve, SECOND));
@@ -210,6 +222,18 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       return;
     }
     await Promise.all(ids.map((id) => this.#turn(lane, nasId, id, views.get(id) ?? 'absent', ended)));
+  }
+
+  /** What the visits saw of these just now; null if it is older for any of them. A view is used once. */
+  #freshlySeen(ids: readonly number[]): Map<number, View> | null {
+    const views = new Map<number, View>();
+    for (const id of ids) {
+      const held = this.#held.get(id);
+      const seen = held?.seen ?? null;
+      if (held !== undefined && held.lanes.size === 1) held.seen = null;
+      if (seen !== null && monotonicMs() - seen.atMs <= FRESH_MS) views.set(id, seen.view);
+    }
+    return views.size === ids.length ? views : null;
   }
 
   async #turn(lane: Lane, nasId: number, id: number, view: View, ended: (id: number) => void): Promise<void> {
@@ -321,8 +345,8 @@ function handBack(held: Held): Settlement {
 
 const turnOf = (deeds: Deeds, settlement: Settlement | null) => ({ ...deeds, settlement });
 
-function nasesToTell(view: Assessment): Set<number> {
-  return new Set(view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.action.nasId));
+function nasesToTell(view: Assessment): number[] {
+  return view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.action.nasId);
 }
 
 const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -95,8 +95,8 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
     for (let more = true; more && !stopped; ) {
       const at = clock();
       if (unvisited.length === 0) unvisited = await claimDue(db, at, at + leaseMs, CLAIM_AT_ONCE);
-      more = unvisited.length > 0;
-      if (more) await crew.visit(unvisited);
+      more = unvisited.length === CLAIM_AT_ONCE;
+      if (unvisited.length > 0) await crew.visit(unvisited);
       unvisited = [];
     }
     // Claims that lapse are found by looking from time to time; the rest has its instant (PostgreSQL's clock is finer

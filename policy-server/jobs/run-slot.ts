@@ -1,4 +1,4 @@
-import { SECOND, type Instant } from '#domain/time';
+import { type Instant, SECOND } from '#domain/time';
 import type { Job } from '#jobs/job';
 import type { Database } from '#storage/database';
 import { claimSlot } from '#storage/job-run';

@@ -70,7 +70,10 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
   return {
     stop: async (patienceMs = PATIENCE_MS) => {
       stopping.abort();
-      await withinMs(patienceMs, Promise.allSettled([...running]).then(() => bree.stop()));
+      await withinMs(
+        patienceMs,
+        Promise.allSettled([...running]).then(() => bree.stop()),
+      );
       for (const worker of bree.workers.values()) await worker.terminate();
     },
     counts: () =>
@@ -105,7 +108,8 @@ async function runJob(
 }
 
 const isTick = (message: unknown): boolean => typeof message === 'object' && message !== null && 'tick' in message;
-const describe = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+const describe = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 
 /** Waits for a promise, but no longer than so many milliseconds. */
 async function withinMs(milliseconds: number, promise: Promise<unknown>): Promise<void> {

@@ -6,9 +6,9 @@ import { beginning, ending, entityName, username } from '#operations/fields';
 import { parseInput } from '#operations/input';
 import { noSuchSubscriber } from '#operations/no-such-subscriber';
 import { change } from '#storage/change';
+import type { Queryable } from '#storage/database';
 import { grantsOf, insertGrants, type ListedGrant } from '#storage/grants';
 import { planNames, plansOnSale } from '#storage/plans';
-import type { Queryable } from '#storage/database';
 import { findSubscriber } from '#storage/subscribers';
 
 export const addGrantSchema = (zone: string) =>

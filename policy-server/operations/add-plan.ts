@@ -21,7 +21,9 @@ export const addPlanSchema = z.object({
   quota: parsedBy(parseBytes, '')
     .nullable()
     .default(null)
-    .describe('the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit'),
+    .describe(
+      'the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit',
+    ),
   period: parsedBy(parsePeriod, 'day, week, month or a number of days, for example 30d'),
   price: parsedBy(parsePrice, 'whole rupiah, for example 75000'),
   profile: z

@@ -23,11 +23,7 @@ export const pppPassword = z
   .describe('the PPPoE password, 1 to 128 octets, for example Rumah-77-hijau');
 
 export const entityName = (example: string) =>
-  z
-    .string()
-    .regex(TIDY)
-    .max(100)
-    .describe(`a name of 1 to 100 characters, for example ${example}`);
+  z.string().regex(TIDY).max(100).describe(`a name of 1 to 100 characters, for example ${example}`);
 
 export const personName = z
   .string()
@@ -63,7 +59,12 @@ export const nasAddress = z
   .refine(isNetwork)
   .describe('the IP address the router sends from, or a CIDR, for example 10.20.0.1 or 10.20.0.0/24');
 
-export const portNumber = z.coerce.number().int().min(1).max(65535).describe('a port from 1 to 65535, for example 3799');
+export const portNumber = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(65535)
+  .describe('a port from 1 to 65535, for example 3799');
 
 function isNetwork(text: string): boolean {
   const [address, mask, ...more] = text.split('/');

@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import type { Instant } from '#domain/time';
 import { readCsv } from '#operations/csv';
-import { billing, ending, entityName, mac, personName, phone, pppPassword, subscriberAddress, username } from '#operations/fields';
+import {
+  billing,
+  ending,
+  entityName,
+  mac,
+  personName,
+  phone,
+  pppPassword,
+  subscriberAddress,
+  username,
+} from '#operations/fields';
 import { faultsOf } from '#operations/input';
 
 /** The columns of an import file. Their order is free; all but the first two may be left out or empty. */
@@ -40,7 +50,8 @@ export type LineFault = { readonly line: number; readonly reason: string };
 export function readImportFile(text: string, zone: string): { rows: ImportRow[]; faults: LineFault[] } {
   const records = readCsv(text);
   const head = records.next();
-  if (head.done) return { rows: [], faults: [{ line: 1, reason: `the file is empty; its first line has to be ${HEADER}` }] };
+  if (head.done)
+    return { rows: [], faults: [{ line: 1, reason: `the file is empty; its first line has to be ${HEADER}` }] };
   const columns = head.value.fields.map((field) => field.trim());
   const headFaults = wrongHeader(columns);
   if (headFaults.length > 0) return { rows: [], faults: headFaults.map((reason) => ({ line: 1, reason })) };
@@ -55,7 +66,9 @@ export function readImportFile(text: string, zone: string): { rows: ImportRow[];
       const reason = `${record.fields.length} fields where the header has ${columns.length}; a comma inside a field needs quotes around the field`;
       faults.push({ line: record.line, reason });
     } else {
-      const given = Object.fromEntries(columns.map((column, at) => [column, record.fields[at]]).filter(([, value]) => value));
+      const given = Object.fromEntries(
+        columns.map((column, at) => [column, record.fields[at]]).filter(([, value]) => value),
+      );
       const parsed = rowSchema.safeParse(given);
       const reasons = parsed.success ? contradictions(parsed.data) : [...faultsOf(rowSchema, given)];
       if (parsed.success) reasons.push(...seen.add(record.line, parsed.data.username, parsed.data.static_ip));

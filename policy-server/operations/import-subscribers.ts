@@ -26,28 +26,32 @@ export async function importSubscribers(desk: Desk, csv: string): Promise<Import
   const plans = await plansOnSale(desk.db, [...new Set(rows.flatMap((row) => row.plan ?? []))]);
   refuse([...faults, ...(await faultsAgainstDatabase(desk.db, rows, plans))]);
   if (rows.length === 0) throw new InvalidInput(['the file has a header but no subscriber; add one line for each']);
-  return change(desk.db, { actor: desk.actor, why: 'import subscribers', detail: { rows: rows.length } }, async (tx) => {
-    // Again, inside: somebody else may have added one of them since, and unique constraints would name no line.
-    refuse(await faultsAgainstDatabase(tx, rows, plans));
-    let grants = 0;
-    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-      const some = rows.slice(at, at + ROWS_AT_ONCE);
-      const ids = await nextSubscriberIds(tx, some.length);
-      await insertSubscribers(
-        tx,
-        some.map((row, index) => ({
-          ...row,
-          id: ids[index]!,
-          passwordSealed: desk.sealer.seal(row.password, subscriberPasswordAad(ids[index]!)),
-        })),
-      );
-      const granted = some.flatMap((row, index) => grantOf(row, ids[index]!, plans, desk));
-      if (granted.length > 0) await insertGrants(tx, granted);
-      await tx.mark(ids);
-      grants += granted.length;
-    }
-    return { subscribers: rows.length, grants };
-  });
+  return change(
+    desk.db,
+    { actor: desk.actor, why: 'import subscribers', detail: { rows: rows.length } },
+    async (tx) => {
+      // Again, inside: somebody else may have added one of them since, and unique constraints would name no line.
+      refuse(await faultsAgainstDatabase(tx, rows, plans));
+      let grants = 0;
+      for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+        const some = rows.slice(at, at + ROWS_AT_ONCE);
+        const ids = await nextSubscriberIds(tx, some.length);
+        await insertSubscribers(
+          tx,
+          some.map((row, index) => ({
+            ...row,
+            id: ids[index]!,
+            passwordSealed: desk.sealer.seal(row.password, subscriberPasswordAad(ids[index]!)),
+          })),
+        );
+        const granted = some.flatMap((row, index) => grantOf(row, ids[index]!, plans, desk));
+        if (granted.length > 0) await insertGrants(tx, granted);
+        await tx.mark(ids);
+        grants += granted.length;
+      }
+      return { subscribers: rows.length, grants };
+    },
+  );
 }
 
 function refuse(faults: readonly LineFault[]): void {

@@ -9,7 +9,10 @@ import { setOneTimePassword, staffNames } from '#storage/staff';
  *
  * @throws InvalidInput when there is no such member of staff
  */
-export async function resetAdminPassword(desk: Desk, username = 'admin'): Promise<{ username: string; password: string }> {
+export async function resetAdminPassword(
+  desk: Desk,
+  username = 'admin',
+): Promise<{ username: string; password: string }> {
   const password = generateSecret(16);
   const hash = await hashPassword(password);
   await change(desk.db, { actor: desk.actor, why: 'reset staff password', detail: { username } }, async (tx) => {

@@ -15,7 +15,11 @@ export async function rotateSecrets(desk: Desk, masterKeyFile: string): Promise<
   addMasterKey(masterKeyFile);
   const resealed = await resealAll(desk.db, desk.sealer);
   const keyId = printKeyId(desk.sealer.currentKeyId);
-  await change(desk.db, { actor: desk.actor, why: 'rotate secrets', detail: { keyId, resealed } }, async () => undefined);
+  await change(
+    desk.db,
+    { actor: desk.actor, why: 'rotate secrets', detail: { keyId, resealed } },
+    async () => undefined,
+  );
   return { keyId, resealed };
 }
 

@@ -105,14 +105,14 @@ function overPool(orm: MikroORM, pool: PgPool, url: string): Database {
       throw explained(error);
     }
   };
-  return {
-    orm,
-    url,
+  const database = {
     ...queryable(onPool),
     transaction: (work, transactionOptions = {}) => transaction(orm, pool, run, work, transactionOptions),
     listen: (channel, onPayload, onListening) => listen(pool, channel, onPayload, onListening),
     close: () => orm.close(true),
-  };
+  } satisfies Omit<Database, 'orm' | 'url'>;
+  // Not enumerable: both hold the password, and are not to be printed with whatever holds a database.
+  return Object.defineProperties(database as Database, { orm: { value: orm }, url: { value: url } });
 }
 
 /** The session's settings are sent once on connect: one round trip, and a `?options=` of the URL cannot undo them. */

@@ -16,7 +16,7 @@ export type LoadedEntry = {
   readonly facts: Facts;
   /** Something that nobody knows, when `fault` says why the stored one cannot be opened. */
   readonly password: string;
-  readonly fault: string | null;
+  readonly fault?: string | null;
   readonly line: {
     readonly mac: string | null;
     readonly sessionLimit: number;
@@ -31,7 +31,9 @@ export type LoadedNas = {
   readonly id: number;
   readonly name: string;
   readonly address: string;
+  /** Something that nobody knows, when `fault` says why the stored one cannot be opened. */
   readonly secret: SecretText;
+  readonly fault?: string | null;
   readonly coaPort: number;
   readonly coaPerSecond: number;
   readonly messageAuthenticator: 'required' | 'auto' | 'off';
@@ -77,18 +79,20 @@ export async function loadAllEntries(
   }
 }
 
-/** Every router. */
+/** Every router. Throws `SecretsFault` when there are some and not one secret opens. */
 export async function loadNases(q: Queryable, sealer: Sealer): Promise<LoadedNas[]> {
-  const rows = await q.query<Omit<LoadedNas, 'secret'> & { sealed: Buffer }>(
+  const rows = await q.query<Omit<LoadedNas, 'secret' | 'fault'> & { sealed: Buffer }>(
     `select id, name, address::text as address, secret_sealed as sealed, coa_port as "coaPort",
             coa_per_second as "coaPerSecond", message_authenticator as "messageAuthenticator",
             message_authenticator_seen as "messageAuthenticatorSeen", swap_octets as "swapOctets", tags
        from nas order by id`,
   );
-  return rows.map(({ sealed, ...nas }) => ({
-    ...nas,
-    secret: new SecretText(sealer.open(sealed, nasSecretAad(nas.id))),
-  }));
+  const nases = rows.map(({ sealed, ...nas }) => {
+    const { text, fault } = openOrSubstitute(sealer, sealed, nasSecretAad(nas.id));
+    return { ...nas, secret: new SecretText(text), fault };
+  });
+  refuseWrongKey(nases);
+  return nases;
 }
 
 type SubscriberRow = {
@@ -158,19 +162,25 @@ async function assemble(
     one.grants.push({ id: row.id, plan, from: row.from, until: row.until, usedBytes: row.usedBytes });
   }
   const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
-  const [first] = entries;
-  if (first !== undefined && entries.every(({ fault }) => fault !== null)) throw new SecretsFault(first.fault!);
+  refuseWrongKey(entries);
   return entries;
 }
 
-/** One row that was altered must not keep the others from being loaded; when none opens, the key file is wrong. */
-function openPassword(row: SubscriberRow, sealer: Sealer): { password: string; fault: string | null } {
+/** One row that was altered must not keep the others from being loaded … */
+function openOrSubstitute(sealer: Sealer, sealed: Buffer, aad: string): { text: string; fault: string | null } {
   try {
-    return { password: sealer.open(row.sealed, subscriberPasswordAad(row.id)), fault: null };
+    return { text: sealer.open(sealed, aad), fault: null };
   } catch (error) {
     if (!(error instanceof SecretsFault)) throw error;
-    return { password: randomBytes(32).toString('hex'), fault: error.message };
+    return { text: randomBytes(32).toString('hex'), fault: error.message };
   }
+}
+
+/** … but where none opens, it is the key file that is wrong. */
+function refuseWrongKey(loaded: readonly { readonly fault?: string | null }[]): void {
+  const [first] = loaded;
+  if (first !== undefined && loaded.every(({ fault }) => typeof fault === 'string'))
+    throw new SecretsFault(first.fault!);
 }
 
 const NO_GRANTS = { charged: 0, grants: [] };
@@ -180,6 +190,7 @@ function entry(
   { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS,
   sealer: Sealer,
 ): LoadedEntry {
+  const { text, fault } = openOrSubstitute(sealer, row.sealed, subscriberPasswordAad(row.id));
   return {
     facts: {
       subscriberId: row.id,
@@ -192,7 +203,8 @@ function entry(
       nas: null,
       version: row.version,
     },
-    ...openPassword(row, sealer),
+    password: text,
+    fault,
     line: {
       mac: row.mac,
       sessionLimit: row.sessionLimit,

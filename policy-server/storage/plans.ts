@@ -7,7 +7,11 @@ import { PlanEntity, PlanRevisionEntity } from '#storage/entities';
 export type PlanTerms = Pick<Plan, 'rate' | 'allowanceBytes' | 'period' | 'priceRupiah' | 'profile'>;
 
 /** A plan in its newest revision, as lists show it. */
-export type ListedPlan = Plan & { readonly revision: number; readonly retired: boolean; readonly grantsInForce: number };
+export type ListedPlan = Plan & {
+  readonly revision: number;
+  readonly retired: boolean;
+  readonly grantsInForce: number;
+};
 
 /** Writes the next revision of the plan of this name, or a new plan with its first. */
 export async function addPlanRevision(
@@ -79,10 +83,9 @@ export async function listPlans(q: Queryable): Promise<ListedPlan[]> {
 
 /** The newest revision of each of the named plans that exist and are on sale, by name. */
 export async function plansOnSale(q: Queryable, names: readonly string[]): Promise<Map<string, Plan>> {
-  const rows = await q.query<Row>(
-    `select * from (${NEWEST}) as newest where name = any($1::text[]) and not retired`,
-    [names],
-  );
+  const rows = await q.query<Row>(`select * from (${NEWEST}) as newest where name = any($1::text[]) and not retired`, [
+    names,
+  ]);
   return new Map(rows.map((row) => [row.name, planOf(row)]));
 }
 

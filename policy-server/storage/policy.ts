@@ -1,4 +1,4 @@
-import type { Transaction, Queryable } from '#storage/database';
+import type { Queryable, Transaction } from '#storage/database';
 import { PolicyRevisionEntity } from '#storage/entities';
 
 /** Writes a policy document as the revision in force. The document is one that `parsePolicy` took. */

@@ -6,17 +6,18 @@ import type { Database, Queryable } from '#storage/database';
 import { timestamp } from '#storage/database';
 import { ensurePartitions } from '#storage/history';
 
-/** Ends sessions nobody reported the end of, at the time they were last heard of; adds their subscribers to `woken`. */
+/** Ends sessions nobody reported the end of, at the time they were last heard of; adds their subscribers to `woken`. Returns how many. */
 export async function assumeEnded(
   tx: Queryable,
   sessions: readonly { readonly id: number }[],
   cause: string,
   woken: Set<number>,
-): Promise<void> {
-  if (sessions.length === 0) return;
+): Promise<number> {
+  if (sessions.length === 0) return 0;
   const values = [numbers(sessions.map((session) => session.id)), cause];
   const ended = await tx.query<{ subscriberId: number | null }>(sql.ASSUME_ENDED, values, 'intake-assume-ended');
   for (const { subscriberId } of ended) if (subscriberId !== null) woken.add(subscriberId);
+  return ended.length;
 }
 
 type Silent = { readonly id: number; readonly heardAt: Instant };
@@ -41,15 +42,15 @@ export async function closeSilentSessions(db: Database, now: Instant, silence: S
     if (!granted) return 0;
     const woken = new Set<number>();
     const silent = await tx.query<Silent>(sql.SILENT, [timestamp(now - DAY)]);
-    // Their running days are as old as they are silent: the partition may be of a month nobody used yet.
-    const oldest = silent.reduce((least, { heardAt }) => Math.min(least, heardAt), now);
-    if (oldest < now) await ensurePartitions(db, oldest - DAY, now);
-    await assumeEnded(tx, silent, 'Lost-Service', woken);
     const before = timestamp(now - (2 * silence.interimSeconds + 60) * 1000);
     const ghosts = await tx.query<Silent>(sql.GHOSTS, [before]);
-    await assumeEnded(tx, ghosts, 'NAS-Reboot', woken);
+    // Their running days are as old as they are silent: the partition may be of a month nobody used yet.
+    const oldest = [...silent, ...ghosts].reduce((least, { heardAt }) => Math.min(least, heardAt), now);
+    if (oldest < now) await ensurePartitions(db, oldest - DAY, now);
+    const ended = await assumeEnded(tx, silent, 'Lost-Service', woken);
+    const rebooted = await assumeEnded(tx, ghosts, 'NAS-Reboot', woken);
     await mark(tx, [...woken]);
-    return silent.length + ghosts.length;
+    return ended + rebooted;
   });
 }
 

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Instant } from '#domain/time';
 import type { SessionRecord } from '#domain/usage';
 import { applyBatch, closeSilentSessions, durablePosition, journalPosition } from '#storage/accounting';
 import type { Database } from '#storage/database';
 import { timestamp } from '#storage/database';
 import { moveEndedSessions, sessionHistory, usageByDay, whoHadAddress } from '#storage/history';
-import { charged, company, Ledger, sessions, ZONE } from '#test/accounting/ledger';
+import { charged, company, emptied, Ledger, sessions, ZONE } from '#test/accounting/ledger';
 import type { Said } from '#test/accounting/requests';
 import { routerOs, sessionRecord, understood } from '#test/accounting/requests';
 import { testDatabase } from '#test/support/database';
@@ -21,8 +21,12 @@ let ledger: Ledger;
 let nasId: number;
 let ids: number[];
 
-beforeEach(async () => {
+beforeAll(async () => {
   db = await testDatabase();
+});
+
+beforeEach(async () => {
+  await emptied(db);
   ledger = new Ledger(db);
   ({ nasId, ids } = await company(db, NOON, { usernames: ['budi', 'sari'] }));
 });

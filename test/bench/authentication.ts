@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { load, SECRET, startWorker } from '#test/bench/radius-bench';
-import { type LoadPlan, password, username } from '#test/bench/radius-load';
+import type { LoadPlan } from '#test/bench/radius-load';
 import type { Row } from '#test/bench/report';
+import { password, username } from '#test/bench/subscribers';
 import { freeRadiusMissing, startFreeRadiusAuth } from '#test/support/freeradius';
 
 /**

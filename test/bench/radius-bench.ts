@@ -5,47 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Facts } from '#domain/facts';
-import type { Plan } from '#domain/plan';
 import { defaultPolicy } from '#domain/policy';
-import { DAY } from '#domain/time';
-import type { DirectoryEntry } from '#radius/directory';
 import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
-import { type LoadPlan, type LoadResult, password, username } from '#test/bench/radius-load';
+import type { LoadPlan, LoadResult } from '#test/bench/radius-load';
+import { subscriber } from '#test/bench/subscribers';
 
-/** What the RADIUS benches share: subscribers, a real worker thread, and the load generator's process. */
+/** What the RADIUS benches share: a real worker thread and the load generator's process. */
 
 export const SECRET = 'a-secret-of-some-length-0123456789';
-
-const plans: readonly Plan[] = [10, 20, 50, 100].map((megabits, i) => ({
-  revisionId: i + 1,
-  name: `home-${megabits}`,
-  rate: { downloadBps: megabits * 1e6, uploadBps: megabits * 1e6, burst: null },
-  allowanceBytes: null,
-  period: { months: 1 },
-  priceRupiah: 150_000,
-  profile: null,
-}));
-
-/** A subscriber in good standing with one grant, as nearly all are. */
-export function subscriber(i: number, now: number): DirectoryEntry {
-  const plan = plans[i % plans.length]!;
-  const from = now - ((i % 27) + 1) * DAY;
-  const facts: Facts = {
-    subscriberId: i + 1,
-    username: username(i),
-    billing: 'prepaid',
-    tags: [],
-    suspendedSince: null,
-    grants: [{ id: 5_000_000 + i, plan, from, until: from + 30 * DAY + i, usedBytes: i * 98_317 }],
-    chargedBytes: i * 98_317,
-    nas: null,
-    version: 7_000_000 + i,
-  };
-  return { facts, password: password(i), line: LINE };
-}
-
-const LINE = { mac: null, sessionLimit: 1, staticIp: null, framedIpv6Prefix: null, delegatedIpv6Prefix: null };
 
 export type RunningWorker = { readonly authPort: number; readonly acctPort: number; stop(): Promise<void> };
 

@@ -1,5 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { fileURLToPath } from 'node:url';
 import { mschapDial } from '#test/bench/mschap-dial';
+import { password, username } from '#test/bench/subscribers';
 import { papDial } from '#test/radius-server/requests';
 
 /**
@@ -27,9 +29,6 @@ export type LoadResult = {
   readonly p50Ms: number;
   readonly p99Ms: number;
 };
-
-export const username = (i: number): string => `u${String(i).padStart(7, '0')}@isp.example`;
-export const password = (i: number): string => `pw-${(i * 7919) % 1_000_003}`;
 
 const PORTS_PER_ROUND = 16;
 const LOST_AFTER_MS = 1000;
@@ -154,7 +153,7 @@ class Load {
   }
 }
 
-if (process.send !== undefined) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('message', async (plan: LoadPlan) => {
     const result = await new Load(plan).run();
     process.send?.(result, () => process.disconnect());

@@ -1,8 +1,8 @@
 import { RadiusServer } from '#radius/server';
 import { Directory } from '#radius/directory';
 import { defaultPolicy } from '#domain/policy';
-import { subscriber, SECRET } from '#test/bench/radius-bench';
-import { username, password } from '#test/bench/radius-load';
+import { SECRET } from '#test/bench/radius-bench';
+import { subscriber, username, password } from '#test/bench/subscribers';
 import { papDial } from '#test/radius-server/requests';
 const N=50000;
 const d = new Directory();

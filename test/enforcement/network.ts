@@ -18,7 +18,7 @@ import { createMasterKey, loadMasterKey, nasSecretAad, type Sealer, subscriberPa
 export const POLICY = defaultPolicy('Asia/Jakarta');
 export const SECRET = 'testing123';
 
-const keyFile = join(mkdtempSync(join(tmpdir(), 'gerbang-enforcement-')), 'master.key');
+export const keyFile = join(mkdtempSync(join(tmpdir(), 'gerbang-enforcement-')), 'master.key');
 let sealer: Sealer | undefined;
 export function testSealer(): Sealer {
   if (sealer === undefined) {
@@ -41,6 +41,12 @@ export class Network {
 
   constructor(db: Database) {
     this.db = db;
+  }
+
+  /** An empty network in a database used before. */
+  static async in(db: Database): Promise<Network> {
+    await db.execute('truncate session, due, grants, subscriber, plan_revision, plan, nas, enforcement_act, change');
+    return new Network(db);
   }
 
   async nas(options: { coaPerSecond?: number; port?: number } = {}): Promise<number> {

@@ -321,7 +321,12 @@ describe('A16: how much of a proof was right does not show in the work a refusal
       const wrong = Buffer.from(right);
       wrong[at] = 6;
       let reads = 0;
-      const watched = new Proxy(wrong, { get: (octets, key) => (reads++, Reflect.get(octets, key)) });
+      const watched = new Proxy(wrong, {
+        get: (octets, key) => {
+          reads++;
+          return Reflect.get(octets, key);
+        },
+      });
       expect(equalOctets(watched, 0, right, 0, 24)).toBe(false);
       expect(reads).toBe(24);
     }

@@ -168,12 +168,11 @@ describe('dump', () => {
   });
 
   test.each([
-    ['610400402001', 'two octets of 64 bits', '0x00402001'.slice(0, 10)],
-    ['6104008120ff', 'a length above 128', '0x'],
-  ])('A13: a prefix that is none, %s (%s), is shown as octets', (attribute) => {
-    const octets = hex(attribute);
-    octets[1] = octets.length;
-    expect(dumped(octets)).toEqual([`Framed-IPv6-Prefix = 0x${attribute.slice(4)}`]);
+    ['6104', '0081', 'a length above 128'],
+    ['6106', '00402001', 'two octets of 64 bits'],
+    ['6115', `0080${'ab'.repeat(17)}`, 'more than 16 octets'],
+  ])('A13: %s %s, %s, is no prefix and shown as octets', (header, value) => {
+    expect(dumped(hex(header + value))).toEqual([`Framed-IPv6-Prefix = 0x${value}`]);
   });
 
   test('a short prefix is filled with zeros', () => {

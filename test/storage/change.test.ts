@@ -97,6 +97,10 @@ test('marks of the same subscribers from many sides, in any order, never deadloc
 });
 
 test('a reader is told of subscribers, routers and policies, once, soon after the commit', async () => {
+  const alone = await follow(db);
+  await mark(db, [6]);
+  await expect.poll(() => alone.told, { timeout: 1_000 }).toEqual([6]);
+
   const { told, all } = await follow(db);
   await change(db, { actor: 'system', why: 'test' }, async (tx) => {
     await tx.mark([3, 4]);
@@ -221,7 +225,8 @@ test('while the database is away nothing is handed over, and then everything is'
   await admin.query(`alter database ${name} allow_connections false`);
   await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
   await admin.query(`alter database ${name} allow_connections true`);
-  await mark(db, [51]);
+  const again = () => mark(db, [51]).then(() => 'marked');
+  await expect.poll(again, { timeout: 8_000 }).toBe('marked');
   await expect.poll(() => told, { timeout: 8_000 }).toEqual([50, 51]);
 });
 

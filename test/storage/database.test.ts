@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { inspect } from 'node:util';
 import { defineEntity, p } from '@mikro-orm/core';
 import { expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '#domain/errors';
@@ -171,4 +172,9 @@ test('a listener hears what is notified, and after its connection was ended it l
   await expect.poll(() => began).toBe(2);
   await db.query("select pg_notify('news', 'second')");
   await expect.poll(() => heard).toEqual(['first', 'second']);
+});
+
+test('a database prints without its password', () => {
+  const { password } = new URL(db.url);
+  expect(`${inspect({ db }, { depth: 9 })}${JSON.stringify({ db })}`).not.toContain(password);
 });

@@ -224,6 +224,8 @@ test('routers are loaded with their secrets, which do not print', async () => {
       messageAuthenticatorSeen: false,
       swapOctets: false,
       tags: ['north'],
+      fault: null,
     },
   ]);
+  await expect(loadNases(db, newSealer())).rejects.toThrow(/not the master key file of this database/);
 });

@@ -72,7 +72,7 @@ export function judge(
   const apply = () => {
     for (const session of found) {
       if (rate !== null) session.limit(rate);
-      if (list !== null && options.addressList === 'replace') ;
+      if (list !== null && options.addressList === 'replace') session.addressLists = [list];
       if (list !== null && options.addressList === 'add')
         session.addressLists = [...new Set([...session.addressLists, list])];
       if (sessionTimeout !== null) session.endsAt = session.startedAt + sessionTimeout * 1000;

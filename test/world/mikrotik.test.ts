@@ -19,7 +19,7 @@ describeWithFreeRadius('a simulated MikroTik', () => {
   const secret = 'router-secret';
 
   async function server(reply: readonly string[] = []): Promise<FreeRadius> {
-    const started = await startFreeRadiusAuth({ users: [budi], secret, reply });
+    const started = await startFreeRadiusAuth({ users: [budi], secret, reply, threads: 1 });
     close(started);
     return started;
   }
@@ -61,7 +61,7 @@ describeWithFreeRadius('a simulated MikroTik', () => {
   );
 
   test('a line that speaks MS-CHAPv2 hangs up on a server that cannot prove itself: Start, then Stop at once', async () => {
-    const radius = await startFreeRadiusAuth({ users: [budi], secret, acceptAll: true });
+    const radius = await startFreeRadiusAuth({ users: [budi], secret, acceptAll: true, threads: 1 });
     close(radius);
     const mikrotik = await router(radius);
     expect((await mikrotik.dial('budi', budi.password, { method: 'pap' })).state).toBe('up');

@@ -1,0 +1,183 @@
+import { systemClock } from '#domain/clock';
+import { byLabel, type Family, type Sample, single } from '#http/metrics';
+import type { NodeParts } from '#policy-server/node-parts';
+import type { RadiusSide, WorkerState } from '#policy-server/radius-side';
+import type { RadiusMetrics } from '#radius/worker-messages';
+
+/** Everything this node counts, for Prometheus. Rates, ratios and alarms are made there. */
+export function nodeMetrics(parts: NodeParts): Family[] {
+  return [
+    ...(parts.radius === null ? [] : radiusFamilies(parts.radius)),
+    ...intakeFamilies(parts),
+    ...enforcementFamilies(parts),
+    ...jobFamilies(parts),
+    ...processFamilies(),
+  ];
+}
+
+function radiusFamilies(radius: RadiusSide): Family[] {
+  const states = radius.states();
+  const metrics = states.flatMap((state) => state.metrics ?? []);
+  const sum = (pick: (of: RadiusMetrics) => number) => metrics.reduce((total, of) => total + pick(of), 0);
+  const perWorker = (pick: (state: WorkerState) => number | null): Sample[] =>
+    states.flatMap((state) => {
+      const value = pick(state);
+      return value === null ? [] : [{ labels: { worker: state.worker }, value }];
+    });
+  return [
+    byLabel('gerbang_radius_answers_total', 'Requests answered, by answer', 'answer', {
+      'access-accept': sum((of) => of.accepts),
+      'access-reject': sum((of) => total(of.rejects)),
+      'accounting-response': sum((of) => of.accountingAnswered),
+      'status-server': sum((of) => of.statusServerAnswered),
+    }),
+    byLabel(
+      'gerbang_radius_rejects_total',
+      'Access-Rejects, by reason',
+      'reason',
+      summed(metrics.map((of) => of.rejects)),
+    ),
+    byLabel(
+      'gerbang_radius_drops_total',
+      'Datagrams not answered, by reason',
+      'reason',
+      summed(metrics.map((of) => of.drops)),
+    ),
+    single(
+      'gerbang_radius_duplicates_total',
+      'Requests answered again from memory',
+      'counter',
+      sum((of) => of.duplicatesAnswered),
+    ),
+    single(
+      'gerbang_accounting_received_total',
+      'Accounting-Requests taken',
+      'counter',
+      sum((of) => of.accountingReceived),
+    ),
+    single(
+      'gerbang_journal_pending_records',
+      'Accounting records that wait for the disk',
+      'gauge',
+      sum((of) => of.journalPending),
+    ),
+    family(
+      'gerbang_journal_healthy',
+      'Whether the accounting journal can be written',
+      'gauge',
+      perWorker((state) => (state.metrics === null ? null : Number(state.metrics.journalHealthy))),
+    ),
+    family(
+      'gerbang_directory_subscribers',
+      'Subscribers held in memory',
+      'gauge',
+      perWorker((state) => state.metrics?.subscribers ?? null),
+    ),
+    family(
+      'gerbang_radius_worker_restarts_total',
+      'Starts of a RADIUS worker after the first',
+      'counter',
+      perWorker((state) => state.restarts),
+    ),
+    family(
+      'gerbang_radius_worker_silent_seconds',
+      'Since the last sign of life of a RADIUS worker',
+      'gauge',
+      perWorker((state) => state.silentMs / 1000),
+    ),
+  ];
+}
+
+function intakeFamilies({ intake }: NodeParts): Family[] {
+  const of = intake?.metrics() ?? null;
+  if (intake === null || of === null) return [];
+  const lagSeconds = of.behindOctets === 0 || of.appliedUpTo === null ? 0 : (systemClock() - of.appliedUpTo) / 1000;
+  return [
+    single('gerbang_intake_records_total', 'Accounting records applied to the database', 'counter', of.recordsApplied),
+    single('gerbang_intake_batches_total', 'Transactions that applied them', 'counter', of.batchesApplied),
+    single('gerbang_intake_quarantined_total', 'Accounting requests that could not be used', 'counter', of.quarantined),
+    single('gerbang_intake_damaged_total', 'Places in journals where records are missing', 'counter', of.damaged),
+    single('gerbang_intake_behind_bytes', 'Journal not applied yet', 'gauge', of.behindOctets),
+    single('gerbang_intake_lag_seconds', 'Age of the newest applied record while some are not', 'gauge', lagSeconds),
+    single('gerbang_intake_restarts_total', 'Starts of the intake after the first', 'counter', intake.restarts()),
+    single(
+      'gerbang_database_reachable',
+      'Whether the intake reaches the database',
+      'gauge',
+      Number(of.databaseReachable),
+    ),
+  ];
+}
+
+function enforcementFamilies({ enforcement, directory }: NodeParts): Family[] {
+  if (enforcement === null || directory === null) return [];
+  const { held, nases } = enforcement.loop.status();
+  const names = new Map(directory.nases.map((nas) => [nas.id, nas.name]));
+  const perNas = (pick: (of: (typeof nases)[number]) => number): Sample[] =>
+    nases.map((of) => ({ labels: { nas: names.get(of.nasId) ?? of.nasId }, value: pick(of) }));
+  return [
+    single(
+      'gerbang_enforcement_behind_seconds',
+      'Longest wait of a due subscriber',
+      'gauge',
+      enforcement.loop.behindMs() / 1000,
+    ),
+    single('gerbang_enforcement_held', 'Subscribers being looked at or waiting for their NAS', 'gauge', held),
+    family(
+      'gerbang_nas_queued',
+      'Requests that wait for their turn at a NAS',
+      'gauge',
+      perNas((of) => of.queued),
+    ),
+    family(
+      'gerbang_nas_in_flight',
+      'Requests that wait for the answer of a NAS',
+      'gauge',
+      perNas((of) => of.inFlight),
+    ),
+    family(
+      'gerbang_nas_silent',
+      'Whether a NAS has stopped to answer CoA and Disconnect',
+      'gauge',
+      perNas((of) => Number(of.silent)),
+    ),
+    byLabel('gerbang_coa_ignored_replies_total', 'Replies to CoA and Disconnect that were none', 'reason', {
+      ...enforcement.client.ignored,
+    }),
+  ];
+}
+
+function jobFamilies({ schedule }: NodeParts): Family[] {
+  const samples = (schedule?.counts() ?? []).map(({ job, outcome, count }) => ({
+    labels: { job, outcome },
+    value: count,
+  }));
+  return [family('gerbang_job_runs_total', 'Looks of each job, by what came of it', 'counter', samples)];
+}
+
+function processFamilies(): Family[] {
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  return [
+    single('process_resident_memory_bytes', 'Resident memory', 'gauge', rss),
+    single('nodejs_heap_used_bytes', 'Heap of the main thread', 'gauge', heapUsed),
+    single('process_cpu_seconds_total', 'CPU time of all threads', 'counter', (user + system) / 1e6),
+    single('process_uptime_seconds', 'Since the start', 'gauge', process.uptime()),
+  ];
+}
+
+const family = (name: string, help: string, type: Family['type'], samples: readonly Sample[]): Family => ({
+  name,
+  help,
+  type,
+  samples,
+});
+
+const total = (of: Readonly<Record<string, number>>): number =>
+  Object.values(of).reduce((sum, value) => sum + value, 0);
+
+function summed(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const record of records) for (const [key, value] of Object.entries(record)) sums[key] = (sums[key] ?? 0) + value;
+  return sums;
+}

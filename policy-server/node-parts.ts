@@ -1,0 +1,65 @@
+import type { HttpServer } from '#http/server';
+import type { Schedule } from '#jobs/schedule';
+import type { DatabaseSide } from '#policy-server/database-side';
+import type { DirectorySide } from '#policy-server/directory-side';
+import type { EnforcementSide } from '#policy-server/enforcement-side';
+import type { IntakeSide } from '#policy-server/intake-side';
+import type { RadiusSide } from '#policy-server/radius-side';
+import type { StatusProbe } from '#policy-server/status-probe';
+import type { Database } from '#storage/database';
+import type { DataDirLock } from '#storage/lock';
+
+/** The parts of a running node, each null until it is started: what health and metrics look at and what stop stops. */
+export type NodeParts = {
+  lock: DataDirLock | null;
+  database: DatabaseSide | null;
+  http: HttpServer | null;
+  radius: RadiusSide | null;
+  probe: StatusProbe | null;
+  directory: DirectorySide | null;
+  db: Database | null;
+  intake: IntakeSide | null;
+  enforcement: EnforcementSide | null;
+  schedule: Schedule | null;
+};
+
+export const noParts = (): NodeParts => ({
+  lock: null,
+  database: null,
+  http: null,
+  radius: null,
+  probe: null,
+  directory: null,
+  db: null,
+  intake: null,
+  enforcement: null,
+  schedule: null,
+});
+
+/**
+ * Stops what was started, so that nothing is promised any more before what keeps promises goes: RADIUS takes nothing
+ * new and its journal is flushed; then the doors, the clocks, the loop, the intake, and the database last. Each gets its
+ * turn whatever the one before it did; returns what went wrong.
+ */
+export async function stopParts(parts: NodeParts): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  const steps: (() => Promise<unknown> | undefined)[] = [
+    () => parts.radius?.stop(),
+    () => parts.http?.stop(),
+    () => parts.schedule?.stop(),
+    () => parts.enforcement?.stop(),
+    () => parts.intake?.stop(),
+    () => parts.directory?.stop(),
+    () => parts.db?.close(),
+    () => parts.database?.stop(),
+    async () => parts.lock?.release(),
+  ];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}

@@ -1,0 +1,13 @@
+import type { Queryable } from '#storage/database';
+
+/** How many routers there are. */
+export async function countNases(q: Queryable): Promise<number> {
+  const [row] = await q.query<{ count: number }>('select count(*) as count from nas');
+  return row!.count;
+}
+
+/** How many plans there are. */
+export async function countPlans(q: Queryable): Promise<number> {
+  const [row] = await q.query<{ count: number }>('select count(*) as count from plan');
+  return row!.count;
+}
