@@ -151,8 +151,9 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
       for (const member of members) member.worker.post(message);
     },
     exportChunks: () => {
+      exported.begin();
       members[0]!.worker.post({ kind: 'export' });
-      return exported.begin();
+      return exported.chunks();
     },
     states: () =>
       members.map(({ worker, heardAt, metrics }, index) => ({
@@ -243,10 +244,13 @@ class Exports {
     this.#wake();
   }
 
-  async *begin(): AsyncGenerator<Uint8Array> {
+  begin(): void {
     this.#chunks = [];
     this.#ended = false;
     this.#failed = false;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const chunk = this.#chunks.shift();
       if (this.#failed) throw new Unavailable('the RADIUS worker ended while its directory was read');

@@ -83,9 +83,9 @@ export class DelayedReplies {
     }
   }
 
-  #send({ entry, position, length, port, address, socket }: AwaitedReply): void {
+  #send({ position, length, port, address, socket }: AwaitedReply): void {
     const offset = this.#memory.offsetOf(position);
-    this.#memory.answered(entry, position);
+    this.#memory.answered(position);
     if (offset !== NONE) socket.send(this.#memory.ring, offset, length, port, address);
   }
 }

@@ -72,9 +72,9 @@ export class RadiusServer {
     const count = Math.min(upTo - this.#firstUndurable, this.#undurable.length);
     if (count <= 0) return;
     for (let i = 0; i < count; i += 1) {
-      const { entry, position, length, port, address, socket } = this.#undurable[i]!;
+      const { position, length, port, address, socket } = this.#undurable[i]!;
       const offset = this.#acctMemory.offsetOf(position);
-      this.#acctMemory.answered(entry, position);
+      this.#acctMemory.answered(position);
       if (offset === NONE) continue;
       this.counters.accountingAnswered += 1;
       socket.send(this.#acctMemory.ring, offset, length, port, address);
@@ -126,11 +126,11 @@ export class RadiusServer {
     if (this.#isDuplicate(memory, packet, source, from, socket, nowMs)) return;
     const length = this.#access.answer(packet, source.nas, this.#clock());
     if (length === 0) return;
-    const reply = this.#access.writer.buffer;
-    const isReject = reply[0] === Code.accessReject && this.#delayed.delays;
+    const reply = this.#access.writer;
+    const isReject = reply.buffer[0] === Code.accessReject && this.#delayed.delays;
     const entry = memory.keep(source.key, from.port, packet, nowMs, reply, length, isReject);
     const position = memory.positionOf(entry);
-    if (isReject) this.#delayed.add({ entry, position, length, port: from.port, address: from.address, socket });
+    if (isReject) this.#delayed.add({ position, length, port: from.port, address: from.address, socket });
     else socket.send(memory.ring, memory.offsetOf(position), length, from.port, from.address);
   }
 
@@ -157,10 +157,10 @@ export class RadiusServer {
       this.counters.drops['journal-refused'] += 1;
       return;
     }
-    const entry = memory.keep(source.key, from.port, packet, nowMs, this.#writer.buffer, length, true);
+    const entry = memory.keep(source.key, from.port, packet, nowMs, this.#writer, length, true);
     const position = memory.positionOf(entry);
     if (this.#undurable.length === 0) this.#firstUndurable = sequence;
-    this.#undurable.push({ entry, position, length, port: from.port, address: from.address, socket });
+    this.#undurable.push({ position, length, port: from.port, address: from.address, socket });
   }
 
   /** RFC 2866 section 3: the Request Authenticator proves the secret; a Message-Authenticator, where there is one, must hold. */
@@ -255,7 +255,6 @@ export type ReplySocket = {
 };
 
 export type AwaitedReply = {
-  readonly entry: number;
   readonly position: number;
   readonly length: number;
   readonly port: number;

@@ -109,16 +109,21 @@ export function foldSession(state: SessionState | null, record: SessionRecord): 
   if (order < 0) return stop(state, record, 'stale');
   if (order === 0 && up === state.rawUp && down === state.rawDown) return stop(state, record, 'duplicate');
 
-  const flags = new Set(state.flags);
-  if (record.gigawords) flags.add('gigawords');
-  const upBytes = added(state.rawUp, up, flags);
-  const downBytes = added(state.rawDown, down, flags);
+  let flags = state.flags;
+  if (record.gigawords) flags = withFlag(flags, 'gigawords');
+  const upFlag = fallenFlag(state.rawUp, up, flags);
+  const downFlag = fallenFlag(state.rawDown, down, flags);
+  const upBytes = added(state.rawUp, up, upFlag);
+  const downBytes = added(state.rawDown, down, downFlag);
+  if (upFlag !== null) flags = withFlag(flags, upFlag);
+  if (downFlag !== null) flags = withFlag(flags, downFlag);
   if (upBytes + downBytes > IMPLAUSIBLE_BYTES_PER_SECOND * Math.max(60, seconds - state.seconds)) {
-    flags.add('implausible');
+    flags = withFlag(flags, 'implausible');
   }
-  const reopens = state.endedAt !== null && record.status !== 'stop' && flags.delete('assumed-ended');
-  if (reopens) flags.add('reopened');
-  else if (state.endedAt !== null && !flags.has('assumed-ended')) flags.add('late');
+  const assumed = state.endedAt !== null && flags.includes('assumed-ended');
+  const reopens = assumed && record.status !== 'stop';
+  if (reopens) flags = withFlag(withoutFlag(flags, 'assumed-ended'), 'reopened');
+  else if (state.endedAt !== null && !assumed) flags = withFlag(flags, 'late');
   const advanced: SessionState = {
     startedAt: state.startedAt,
     heardAt: Math.max(state.heardAt, record.at),
@@ -129,7 +134,7 @@ export function foldSession(state: SessionState | null, record: SessionRecord): 
     rawDown: down,
     endedAt: reopens ? null : state.endedAt,
     cause: reopens ? null : state.cause,
-    flags: sameFlags(flags, state.flags),
+    flags,
   };
   const used = { upBytes: advanced.upBytes - state.upBytes, downBytes: advanced.downBytes - state.downBytes };
   if (reopens) return { state: advanced, effect: 'reopened', ...used };
@@ -181,7 +186,7 @@ function stop(state: SessionState, record: SessionRecord, otherwise: 'advanced' 
     ...state,
     endedAt: Math.max(record.at, state.startedAt),
     cause: record.cause,
-    flags: assumed ? state.flags.filter((flag) => flag !== 'assumed-ended') : state.flags,
+    flags: assumed ? withoutFlag(state.flags, 'assumed-ended') : state.flags,
   };
   return { state: ended, effect: 'ended', upBytes: 0, downBytes: 0 };
 }
@@ -190,19 +195,22 @@ function stop(state: SessionState, record: SessionRecord, otherwise: 'advanced' 
 const fallen = (state: SessionState, up: number, down: number): number =>
   up < state.rawUp || down < state.rawDown ? -1 : 0;
 
-function added(before: number, now: number, flags: Set<SessionFlag>): number {
-  if (now >= before) return now - before;
-  if (!flags.has('gigawords') && before >= TWO_31 && before < TWO_32 && now < TWO_31) {
-    flags.add('wrapped');
-    return now + TWO_32 - before;
-  }
-  flags.add('reset');
-  return now;
+/** What it means that a counter fell; null when it did not. */
+function fallenFlag(before: number, now: number, flags: readonly SessionFlag[]): 'wrapped' | 'reset' | null {
+  if (now >= before) return null;
+  return !flags.includes('gigawords') && before >= TWO_31 && before < TWO_32 && now < TWO_31 ? 'wrapped' : 'reset';
 }
 
-/** The old array when nothing was added, so that "did the flags change" is a comparison of references. */
-function sameFlags(flags: ReadonlySet<SessionFlag>, before: readonly SessionFlag[]): readonly SessionFlag[] {
-  return flags.size === before.length && before.every((flag) => flags.has(flag)) ? before : [...flags];
+function added(before: number, now: number, fell: 'wrapped' | 'reset' | null): number {
+  if (fell === null) return now - before;
+  return fell === 'wrapped' ? now + TWO_32 - before : now;
 }
+
+/** The old array when nothing changes, so that "did the flags change" is a comparison of references. */
+const withFlag = (flags: readonly SessionFlag[], flag: SessionFlag): readonly SessionFlag[] =>
+  flags.includes(flag) ? flags : [...flags, flag];
+
+const withoutFlag = (flags: readonly SessionFlag[], flag: SessionFlag): readonly SessionFlag[] =>
+  flags.filter((other) => other !== flag);
 
 const wholeSeconds = (ms: number): number => Math.max(0, Math.floor(ms / 1000));

@@ -77,7 +77,8 @@ const START_TOLERANCE_MS = 15 * MINUTE;
  */
 export class Slots {
   readonly #byKey = new Map<string, Slot>();
-  readonly #byId = new Map<string, Slot[]>();
+  /** By NAS, id and user name; made when a record without Class first asks for it. */
+  #byId: Map<string, Slot[]> | null = null;
 
   get all(): Iterable<Slot> {
     return this.#byKey.values();
@@ -101,7 +102,7 @@ export class Slots {
   find(record: SessionRecord): Slot | undefined {
     const key = this.keyOf(record);
     if (key !== null) return this.#byKey.get(key);
-    return this.#byId
+    return this.#idIndex()
       .get(classlessPrefix(record))
       ?.filter((slot) => livedAt(slot, record))
       .sort((a, b) => distance(a, record) - distance(b, record))[0];
@@ -116,12 +117,23 @@ export class Slots {
 
   #add(slot: Slot): Slot {
     this.#byKey.set(slot.key, slot);
-    const prefix = classlessPrefix(slot);
-    const same = this.#byId.get(prefix);
-    if (same === undefined) this.#byId.set(prefix, [slot]);
-    else same.push(slot);
+    if (this.#byId !== null) addTo(this.#byId, slot);
     return slot;
   }
+
+  #idIndex(): ReadonlyMap<string, Slot[]> {
+    if (this.#byId !== null) return this.#byId;
+    this.#byId = new Map();
+    for (const slot of this.#byKey.values()) addTo(this.#byId, slot);
+    return this.#byId;
+  }
+}
+
+function addTo(index: Map<string, Slot[]>, slot: Slot): void {
+  const prefix = classlessPrefix(slot);
+  const same = index.get(prefix);
+  if (same === undefined) index.set(prefix, [slot]);
+  else same.push(slot);
 }
 
 /** What the keys of a session without Class begin with; `|` cannot make two of them equal, the id comes last but one. */

@@ -75,7 +75,7 @@ join plan_revision r on r.id = g.plan_revision_id
 left join due d on d.subscriber_id = q.id`;
 
 export const CHARGE = `
-update grants g set used_bytes = least(g.used_bytes::numeric + u.bytes, 9007199254740991)::bigint
+update grants g set used_bytes = least(g.used_bytes + u.bytes, 9007199254740991)
 from unnest($1::bigint[], $2::bigint[]) u (id, bytes) where g.id = u.id
 returning g.id, g.used_bytes as "usedBytes"`;
 

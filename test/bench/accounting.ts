@@ -99,7 +99,8 @@ async function measured({ load, server: { child, applied } }: Bench, db: Databas
   const backlogSeconds = (performance.now() - endedAt) / 1000;
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const wrong = await wrongSessions(db, result);
-  child.kill();
+  child.disconnect();
+  await once(child, 'exit');
   return [
     {
       name: 'accounting acknowledged after fdatasync',

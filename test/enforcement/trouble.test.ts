@@ -3,7 +3,7 @@ import { Unavailable } from '#domain/errors';
 import { DAY, HOUR, SECOND } from '#domain/time';
 import { loadEntries } from '#storage/facts';
 import { active, driver, eventually, network, start, stateOf, time, useLoop, walled } from '#test/enforcement/harness';
-import { ACTIVE, cannot, done, gone, silent, testSealer, WALLED } from '#test/enforcement/network';
+import { ACTIVE, done, gone, silent, testSealer, WALLED } from '#test/enforcement/network';
 
 useLoop();
 
@@ -67,11 +67,15 @@ describe('one NAS and another', () => {
     await eventually(async () => (await stateOf(ids.at(-1)!))?.dueAt).toBe(until);
     time.moveTo(until);
     await eventually(() => driver.calls.length).toBeGreaterThan(10);
-    const [row] = await network.db.query<{ waiting: number }>(
-      "select count(*) as waiting from due where claimed_until is null and due_at > $1::timestamptz and due_at < $1::timestamptz + interval '1 minute'",
-      [new Date(until).toISOString()],
-    );
-    expect(row!.waiting).toBeGreaterThan(100);
+    const waiting = async () => {
+      const [row] = await network.db.query<{ count: number }>(
+        `select count(*) as count from due where claimed_until is null and due_at > $1::timestamptz
+         and due_at < $1::timestamptz + interval '1 minute'`,
+        [new Date(until).toISOString()],
+      );
+      return row!.count;
+    };
+    await eventually(waiting).toBeGreaterThan(100);
     network.nases.set(nas, { ...network.nases.get(nas)!, coaPerSecond: 2000 });
     time.moveTo(time.clock() + 20 * SECOND);
     await eventually(() => network.countTold(WALLED, nas), 10_000).toBe(700);
@@ -100,12 +104,16 @@ describe('when things go wrong on our side', () => {
   test('one subscriber who cannot be read does not hold up the others', async () => {
     const nas = await network.nas();
     const [broken, budi] = await network.lines(nas, 2, null, walled);
-    await network.db.execute("update subscriber set password_sealed = '\\x00' where id = $1", [broken]);
-    await start();
+    await start({
+      loadEntries: async (ids) => {
+        if (ids.includes(broken!)) throw new Error('a row that cannot be read');
+        return loadEntries(network.db, testSealer(), ids);
+      },
+    });
     await Promise.all([network.grant(broken!, time.clock()), network.grant(budi!, time.clock())]);
     await eventually(async () => (await stateOf(budi!))?.told).toBe(ACTIVE);
     await eventually(async () => (await stateOf(broken!))?.attempts).toBeGreaterThan(0);
-    expect((await stateOf(broken!))?.error).toContain('subscriber.password_sealed');
+    expect((await stateOf(broken!))?.error).toBe('a row that cannot be read');
   });
 
   test('two nodes on one database share the work: nobody is told twice', async () => {

@@ -62,7 +62,7 @@ function mutate(seed: Buffer, random: Random): Buffer {
         bytes.writeUInt16BE(random.of([0, 19, 20, bytes.length - 1, bytes.length, bytes.length + 1, 4096, 65535]), 2);
         break;
       case 3:
-        bytes = bytes.subarray(0, at + 4 > bytes.length ? bytes.length : at + 4);
+        bytes = bytes.subarray(0, Math.min(at + 4, bytes.length));
         break;
       case 4:
         bytes = Buffer.concat([bytes.subarray(0, at), random.bytes(octets), bytes.subarray(at)]);

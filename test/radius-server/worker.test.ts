@@ -163,6 +163,7 @@ describe('a RADIUS worker', () => {
     await start();
     const many = Array.from({ length: 2500 }, (_, i) => covered(`u${i}`, `p${i}`));
     worker.tell({ kind: 'subscribers', subscribers: many });
+    await worker.settled();
     const chunks = worker.heard.filter((one) => one.kind === 'exported').slice(-3);
     expect(chunks.map(({ last }) => last)).toEqual([false, false, true]);
     await worker.stop();

@@ -71,8 +71,10 @@ test('a stale postmaster.pid whose number now belongs to another program is clea
   const dataDir = join(temporaryFolder(), 'data');
   const first = await hold(dataDir);
   const pidFile = readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8');
+  const { uid, gid } = statSync(join(dataDir, 'postgres'));
   await first.end();
-  const bystander = spawn('sleep', ['60']);
+  // Of the same user: only such a one makes PostgreSQL believe that the folder is in use.
+  const bystander = spawn('sleep', ['60'], { uid, gid, cwd: '/' });
   onTestFinished(() => void bystander.kill());
   writeFileSync(join(dataDir, 'postgres/postmaster.pid'), pidFile.replace(/^\d+/, String(bystander.pid)));
   const second = await hold(dataDir);

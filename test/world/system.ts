@@ -1,7 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The whole program as a user runs it: a server of its own in a folder and on ports of its own, and the command line. */
@@ -54,7 +56,7 @@ export async function startSystem(dataDir: string, environment: Record<string, s
   try {
     await ready(child, httpPort, lastWords);
   } catch (error) {
-    await stop(child);
+    await stop(child, dataDir);
     throw error;
   }
   return {
@@ -70,7 +72,7 @@ export async function startSystem(dataDir: string, environment: Record<string, s
           else resolve(stdout.trimEnd());
         });
       }),
-    stop: () => stop(child),
+    stop: () => stop(child, dataDir),
   };
 }
 
@@ -87,13 +89,21 @@ async function ready(child: ChildProcess, httpPort: number, lastWords: () => str
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, dataDir: string): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const closed = once(child, 'close');
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
   await closed;
   clearTimeout(timer);
+  if (child.signalCode === 'SIGKILL') endPostgres(dataDir);
+}
+
+/** A killed server leaves its PostgreSQL behind for its next start to find; here there will be none. */
+function endPostgres(dataDir: string): void {
+  const file = join(dataDir, 'postgres', 'postmaster.pid');
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
+  if (pid > 0) process.kill(pid, 'SIGINT');
 }
 
 async function freeUdpPort(): Promise<number> {
