@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { HttpServer } from '#http/server';
 import type { Schedule } from '#jobs/schedule';
 import type { DatabaseSide } from '#policy-server/database-side';
@@ -36,14 +37,18 @@ export const noParts = (): NodeParts => ({
   schedule: null,
 });
 
+const SAVE_PATIENCE_MS = 10_000;
+
 /**
- * Stops what was started, so that nothing is promised any more before what keeps promises goes: RADIUS takes nothing
+ * Stops what was started, so that nothing is promised any more before what keeps promises goes: the directory is written
+ * down for a next start without the database, RADIUS takes nothing
  * new and its journal is flushed; then the doors, the clocks, the loop, the intake, and the database last. Each gets its
  * turn whatever the one before it did; returns what went wrong.
  */
 export async function stopParts(parts: NodeParts): Promise<unknown[]> {
   const failures: unknown[] = [];
   const steps: (() => Promise<unknown> | undefined)[] = [
+    () => saveDirectory(parts),
     () => parts.radius?.stop(),
     () => parts.http?.stop(),
     () => parts.schedule?.stop(),
@@ -62,4 +67,12 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
     }
   }
   return failures;
+}
+
+/** Not longer than a little: the copy of some minutes ago does as well. */
+async function saveDirectory({ directory, radius }: NodeParts): Promise<void> {
+  if (directory === null || radius === null) return;
+  const timer = new AbortController();
+  const tooLong = pause(SAVE_PATIENCE_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+  await Promise.race([directory.save(radius.exportChunks()), tooLong]).finally(() => timer.abort());
 }

@@ -76,7 +76,7 @@ function printWord(attribute: Attribute, bytes: Buffer, start: number): string {
 /** Null unless it is a prefix as RFC 3162 section 2.3 has it. */
 function printPrefix(bytes: Buffer, start: number, length: number): string | null {
   const bits = bytes[start + 1] ?? 0;
-  if (length < 2 || length > 18 || bits > 128 || bits > 8 * (length - 2)) return null;
+  if (length < 2 || length > 18 || bits > 8 * (length - 2)) return null;
   const address = Buffer.alloc(16);
   bytes.copy(address, 0, start + 2, start + length);
   return `${printIpv6(address)}/${bits}`;

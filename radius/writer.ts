@@ -5,7 +5,6 @@ import {
   HEADER_OCTETS,
   MAX_PACKET_OCTETS,
   MAX_VALUE_OCTETS,
-  MAX_VENDOR_VALUE_OCTETS,
   packetArena,
   parseIpv4,
   putSum,
@@ -177,9 +176,6 @@ export class Writer {
   }
 
   #vendorRoom(vendor: number, type: number, octets: number): number {
-    if (octets > MAX_VENDOR_VALUE_OCTETS) {
-      throw new RangeError(`attribute ${vendor}/${type}: ${octets} octets, at most ${MAX_VENDOR_VALUE_OCTETS}`);
-    }
     const at = this.#room(VENDOR_SPECIFIC, octets + 6, MAX_VALUE_OCTETS);
     if (at === 0) return 0;
     this.#putWord(at, vendor);

@@ -44,7 +44,7 @@ export function readArguments(command: Command, rest: readonly string[]): { give
     if (option === undefined) faults.push(unknownOption(command, token.rawName));
     else if (Object.hasOwn(values, token.name)) faults.push(`${token.rawName} is given twice; give it once`);
     else if (option.type === 'boolean' && token.value !== undefined) faults.push(`${token.rawName} takes no value`);
-    else if (option.type === 'string' && token.value === undefined) {
+    else if (option.type === 'string' && lacksValue(token)) {
       faults.push(`${token.rawName} needs a value: ${known[token.name]!.help}`);
     } else values[token.name] = token.value ?? true;
   }
@@ -54,6 +54,11 @@ export function readArguments(command: Command, rest: readonly string[]): { give
     if (option.required && !inTokens) faults.push(`--${name} is missing: ${option.help}`);
   }
   return { given: { options: values, words }, faults };
+}
+
+/** `--name --json` forgot the name; a value that does begin with a dash is joined by `=`. A lone `-` is a value. */
+function lacksValue({ value, inlineValue }: { value: string | undefined; inlineValue: boolean | undefined }): boolean {
+  return value === undefined || (!inlineValue && value.length > 1 && value.startsWith('-'));
 }
 
 function unknownOption(command: Command, rawName: string): string {

@@ -12,6 +12,8 @@ export type PgPooledClient = PgClient & { release(error?: Error | boolean): void
 export type PgPool = {
   connect(): Promise<PgPooledClient>;
   readonly options: Record<string, unknown>;
+  readonly ended: boolean;
+  end(): Promise<void>;
   readonly Client: new (options: Record<string, unknown>) => PgClient;
 };
 export type PgQuery = {

@@ -109,7 +109,11 @@ function overPool(orm: MikroORM, pool: PgPool, url: string): Database {
     ...queryable(onPool),
     transaction: (work, transactionOptions = {}) => transaction(orm, pool, run, work, transactionOptions),
     listen: (channel, onPayload, onListening) => listen(pool, channel, onPayload, onListening),
-    close: () => orm.close(true),
+    close: async () => {
+      await orm.close(true);
+      // MikroORM ends the pool only once its own query builder was used; where only ours was, nobody has.
+      if (!pool.ended) await pool.end();
+    },
   } satisfies Omit<Database, 'orm' | 'url'>;
   // Not enumerable: both hold the password, and are not to be printed with whatever holds a database.
   return Object.defineProperties(database as Database, { orm: { value: orm }, url: { value: url } });

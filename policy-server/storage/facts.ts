@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { assert } from '#domain/assert';
 import type { Facts, Grant } from '#domain/facts';
 import type { Burst, Plan } from '#domain/plan';
+import { LONGEST_GRACE_DAYS } from '#domain/policy';
 import type { Instant } from '#domain/time';
 import type { Database, Queryable } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
@@ -120,16 +121,17 @@ const SUBSCRIBERS_AFTER = `${SUBSCRIBER} where id > $1 order by id limit $2`;
 
 /**
  * What was charged counts over all grants ever; the grants themselves are kept while the longest grace a policy may
- * give (62 days) can ask for them. One statement, so that both are of one moment. A grant revoked before it began never
- * was in force.
+ * give can ask for them, and the one that ended last always, so that "expired since" can be said of an old customer too.
+ * One statement, so that all are of one moment. A grant revoked before it began never was in force.
  */
 const GRANTS = `
 select total.subscriber_id as "subscriberId", total.charged, g.id, g.plan_revision_id as "revisionId",
        g.starts_at as "from", least(g.ends_at, g.revoked_at) as until, g.used_bytes as "usedBytes"
-  from (select subscriber_id, sum(used_bytes)::bigint as charged from grants
-         where subscriber_id = any($1::bigint[]) group by subscriber_id) total
-  left join grants g on g.subscriber_id = total.subscriber_id and g.ends_at > now() - interval '62 days'
-       and least(g.ends_at, g.revoked_at) > greatest(now() - interval '62 days', g.starts_at)`;
+  from (select subscriber_id, sum(used_bytes)::bigint as charged,
+               max(least(ends_at, revoked_at)) filter (where least(ends_at, revoked_at) > starts_at) as last_end
+          from grants where subscriber_id = any($1::bigint[]) group by subscriber_id) total
+  left join grants g on g.subscriber_id = total.subscriber_id and least(g.ends_at, g.revoked_at) > g.starts_at
+       and least(g.ends_at, g.revoked_at) >= least(now() - interval '${LONGEST_GRACE_DAYS} days', total.last_end)`;
 
 type GrantRow = { readonly subscriberId: number; readonly charged: number } & (
   | (Omit<Grant, 'plan'> & { readonly revisionId: number })

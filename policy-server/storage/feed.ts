@@ -88,6 +88,7 @@ export async function followChanges(db: Database, options: FeedOptions): Promise
       closed = true;
       clearInterval(poll);
       await listener.close();
+      // A read that fails now is told to nobody: whoever follows next begins at the cursor.
       await running?.catch(() => undefined);
     },
   };

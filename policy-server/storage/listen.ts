@@ -28,6 +28,7 @@ export async function listen(
     if (closed || client !== failed) return;
     client = undefined;
     clearTimeout(timer);
+    // It failed already; that it cannot say goodbye either adds nothing.
     failed.end().catch(() => undefined);
     timer = setTimeout(() => void start(), pauseMs * (0.5 + Math.random() / 2));
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

@@ -209,7 +209,7 @@ test(`killed -9 ${KILLS} times under load: every acknowledged record is in the d
   console.log(`${acknowledged.length} records acknowledged over ${KILLS} kills, in ${newest.size} sessions`);
   expect(acknowledged.length).toBeGreaterThan(KILLS * LINES);
   fs.rmSync(dataDir, { recursive: true });
-}, 120_000);
+}, 240_000);
 
 function* attributesOf(packet: Buffer): Generator<readonly [number, Buffer]> {
   for (let at = 20; at < packet.length; at += packet[at + 1]!) {

@@ -32,6 +32,12 @@ describe('usage is charged to', () => {
     expect(charged([grant(1, 30, 0, unlimited), grant(2, 60, 0, unlimited)], 25)).toEqual({ 2: 25 });
   });
 
+  test('the lower id of two that end together, the higher once both are spent', () => {
+    const both = [grant(2, 7, 990), grant(1, 7, 990)];
+    expect(charged(both, 5)).toEqual({ 1: 5 });
+    expect(charged(both, 30)).toEqual({ 1: 10, 2: 20 });
+  });
+
   test('nobody when no grant is in force, and nobody for nothing', () => {
     expect(charge([grant(1, 30, 0)], BASE - 1, 100)).toEqual(new Map());
     expect(charge([grant(1, 30, 0)], BASE + 30 * DAY, 100)).toEqual(new Map());

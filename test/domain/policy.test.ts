@@ -65,7 +65,7 @@ describe('a policy document', () => {
       'rules.0.give.addressList: is not 1 to 63 printable ASCII characters without spaces',
     ],
     [
-      rule({ is: 'covered' }, { ...FALLBACK, attributes: [['class', 'x']] }),
+      rule({ is: 'covered' }, { ...FALLBACK, attributes: [['Class', 'x']] }),
       'rules.0.give.attributes.0.0: is an attribute that the server itself decides',
     ],
     [

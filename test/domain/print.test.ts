@@ -43,7 +43,14 @@ describe('rates', () => {
         expect(parseRate(printBps(value))).toBe(value);
       }),
     );
-    expect([1500, 128_000, 1_500_000, 20_000_000, 1e9].map(printBps)).toEqual(['1.5k', '128k', '1.5M', '20M', '1G']);
+    expect([1500, 2_345_000, 128_000, 1_500_000, 20_000_000, 1e9].map(printBps)).toEqual([
+      '1.5k',
+      '2.345M',
+      '128k',
+      '1.5M',
+      '20M',
+      '1G',
+    ]);
   });
 
   test('read well', () => {

@@ -44,6 +44,18 @@ describe('a live session', () => {
     );
   });
 
+  test('that was walled gets a CoA when the subscriber has paid', () => {
+    expect(actionFor(active, session(toldOf(walled)))).toBe(
+      'coa: change 128000/128000 list=prepaid-no-package to 20000000/20000000 list=prepaid-active',
+    );
+  });
+
+  test('that was told more than fits into Class is kept, whether it was told by Class or by an acknowledged CoA', () => {
+    const long: Decision = { ...active, attributes: [['Filter-Id', 'x'.repeat(200)]] };
+    expect(actionFor(long, session(toldOf(long)))).toMatch(/^keep/);
+    expect(actionFor(long, session(shortTold(toldOf(long))))).toMatch(/^keep/);
+  });
+
   test('with another profile, pool or attribute must dial anew', () => {
     expect(actionFor({ ...active, profile: 'prepaid-20mbps' }, session(toldOf(active)))).toBe(
       'disconnect: only a new dial can change profile=- pool=- to profile=prepaid-20mbps pool=-',
@@ -129,6 +141,8 @@ describe('what a NAS was told', () => {
     })
     .map((terms): Decision => ({ ...active, ...terms }));
 
+  const part = fc.constantFrom('rate', 'addressList', 'profile', 'pool', 'attributes');
+
   test('is equal exactly when the NAS would be told the same', () => {
     const telling = ({ rate, addressList, profile, pool, attributes }: Decision) =>
       JSON.stringify([
@@ -141,7 +155,8 @@ describe('what a NAS was told', () => {
         attributes,
       ]);
     fc.assert(
-      fc.property(decision, decision, (one, other) => {
+      fc.property(decision, decision, part, (one, another, changed) => {
+        const other = { ...one, [changed]: another[changed] };
         expect(toldOf(structuredClone(one))).toEqual(toldOf(one));
         const equal = JSON.stringify(toldOf(one)) === JSON.stringify(toldOf(other));
         expect(equal).toBe(telling(one) === telling(other));
@@ -174,6 +189,7 @@ describe('what a NAS was told', () => {
       live: '20000000/10000000 list=prepaid-active burst=40000000/30000000 over=15000000/14000000 for=8',
       fixed: 'profile=- pool=a%20b Filter-Id=x%20y',
     });
+    expect(toldOf({ ...active, profile: '-' }).fixed).toBe('profile=%2D pool=-');
     expect(toldOf(denied)).toEqual({ live: 'denied', fixed: 'denied' });
   });
 

@@ -175,6 +175,13 @@ describe('a window of the day', () => {
     expect(windowAt(t + 8 * HOUR, night, 'Asia/Jakarta')).toEqual({ inside: false, until: t + 25 * HOUR });
   });
 
+  test('ends just before its end', () => {
+    const office = { from: '08:00', to: '17:00' };
+    const end = iso('2026-11-20T17:00:00+07:00');
+    expect(windowAt(end - 1, office, 'Asia/Jakarta')).toEqual({ inside: true, until: end });
+    expect(windowAt(end, office, 'Asia/Jakarta')).toEqual({ inside: false, until: end + 15 * HOUR });
+  });
+
   test('belongs to the day on which it begins', () => {
     const friday = { ...night, days: ['fri' as const] };
     const t = iso('2026-11-20T23:00:00+07:00'); // a Friday

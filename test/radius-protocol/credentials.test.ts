@@ -145,6 +145,27 @@ describe('A03: the challenge of CHAP', () => {
     expect(outcome(packet, 'clientPass')).toBe('wrong-password');
   });
 
+  test('is the Request Authenticator where CHAP-Challenge is shorter than the 5 octets it must have', () => {
+    const packet = parsed(
+      accessRequest((writer) => {
+        writer.addBytes(60, challenge.subarray(0, 4));
+        writer.addBytes(3, chapPassword(1, 'clientPass', REQUEST_AUTHENTICATOR));
+      }),
+    );
+    expect(outcome(packet, 'clientPass')).toBe('accepted');
+  });
+
+  test('a password longer than 512 octets is not compared', () => {
+    for (const [length, expected] of [
+      [512, 'accepted'],
+      [513, 'wrong-password'],
+    ] as const) {
+      const password = 'p'.repeat(length);
+      const packet = parsed(accessRequest((writer) => credentials.chap(writer, password)));
+      expect(outcome(packet, password)).toBe(expected);
+    }
+  });
+
   test.each([0, 16, 18])('a CHAP-Password of %i octets is refused', (length) => {
     const packet = parsed(accessRequest((writer) => writer.addBytes(3, Buffer.alloc(length, 1))));
     expect(outcome(packet, 'clientPass')).toBe('malformed-credential');
@@ -231,7 +252,9 @@ describe('MS-CHAP', () => {
     expect(salts[0]).not.toBe(salts[1]);
   });
 
-  test('A09: MS-CHAPv1 gets MS-CHAP-MPPE-Keys of 32 octets', () => {
+  test('A09: MS-CHAPv1 gets MS-CHAP-MPPE-Keys of 32 octets, and nothing of an answer before', () => {
+    replyOf(request('mschapv2'), 'clientPass');
+    expect(verifyCredential(request('mschap'), secret, 'User', 'clientPass').reply).toHaveLength(2 + 4 + 2 + 32);
     const reply = replyOf(request('mschap'), 'clientPass');
     expect(reply.valueLength(reply.findVendor(311, 12))).toBe(32);
   });

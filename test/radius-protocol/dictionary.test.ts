@@ -146,13 +146,19 @@ describe('encodeAttribute', () => {
     }
   });
 
-  test.each(['::', '::1', '2001:db8::', '2001:db8:0:1::', '1:0:0:2:0:0:0:3', 'fe80::a:b:c:d', '1:2:3:4:5:6:7:8'])(
-    'A13: the address %s is printed in its shortest form',
-    (address) => {
-      const shortest = address === '1:0:0:2:0:0:0:3' ? '1:0:0:2::3' : address;
-      expect(dumped(encodeAttribute('Framed-IPv6-Address', address))).toEqual([`Framed-IPv6-Address = ${shortest}`]);
-    },
-  );
+  test.each([
+    ['0:0:0:0:0:0:0:0', '::'],
+    ['0:0::1', '::1'],
+    ['2001:0DB8::', '2001:db8::'],
+    ['2001:db8:0:1::', '2001:db8:0:1::'],
+    ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
+    ['1:0:0:2:0:0:3:4', '1::2:0:0:3:4'],
+    ['1:0:2:3:4:5:6:7', '1:0:2:3:4:5:6:7'],
+    ['fe80::a:b:c:d', 'fe80::a:b:c:d'],
+    ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8'],
+  ])('A13: the address %s is printed as RFC 5952 has it: %s', (address, shortest) => {
+    expect(dumped(encodeAttribute('Framed-IPv6-Address', address))).toEqual([`Framed-IPv6-Address = ${shortest}`]);
+  });
 });
 
 describe('dump', () => {
@@ -173,6 +179,21 @@ describe('dump', () => {
     ['6115', `0080${'ab'.repeat(17)}`, 'more than 16 octets'],
   ])('A13: %s %s, %s, is no prefix and shown as octets', (header, value) => {
     expect(dumped(hex(header + value))).toEqual([`Framed-IPv6-Prefix = 0x${value}`]);
+  });
+
+  test('a value of a wrong size never shows what stands behind it', () => {
+    expect(dumped(hex('5f0620010db8'), hex('0208deadbeef0102'))).toEqual([
+      'NAS-IPv6-Address = 0x20010db8',
+      'User-Password = [redacted]',
+    ]);
+  });
+
+  test('a tag before the text is not part of it (RFC 2868 section 3)', () => {
+    expect(dumped(hex('4305016131'), hex('43046131'), hex('4302'))).toEqual([
+      'Tunnel-Server-Endpoint = "a1"',
+      'Tunnel-Server-Endpoint = "a1"',
+      'Tunnel-Server-Endpoint = ""',
+    ]);
   });
 
   test('a short prefix is filled with zeros', () => {

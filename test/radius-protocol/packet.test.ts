@@ -309,6 +309,30 @@ describe('writing', () => {
     expect(writer.finishReply(REQUEST_AUTHENTICATOR, secret)).toBe(20);
   });
 
+  test('4096 octets are sent, 4097 are not', () => {
+    const writer = new Writer();
+    for (const last of [24, 25]) {
+      writer.begin(Code.accessAccept, 1);
+      for (let i = 0; i < 15; i++) writer.addBytes(33, Buffer.alloc(253));
+      writer.addBytes(33, Buffer.alloc(223));
+      writer.addBytes(33, Buffer.alloc(last - 2));
+      writer.addBytes(33, Buffer.alloc(0));
+      writer.addEncoded(Buffer.alloc(0));
+      expect(writer.finishReply(REQUEST_AUTHENTICATOR, secret)).toBe(last === 24 ? 4096 : 0);
+    }
+  });
+
+  test('a packet without Message-Authenticator after one with it gets none', () => {
+    const writer = new Writer();
+    writer.begin(Code.accessAccept, 1);
+    writer.addMessageAuthenticator();
+    writer.finishReply(REQUEST_AUTHENTICATOR, secret);
+    writer.begin(Code.accountingResponse, 1);
+    writer.addText(18, 'x'.repeat(40));
+    const reply = parsed(finished(writer, writer.finishReply(REQUEST_AUTHENTICATOR, secret)));
+    expect(reply.text(18)).toBe('x'.repeat(40));
+  });
+
   test('a value too long for its attribute is our mistake', () => {
     const writer = new Writer();
     writer.begin(Code.accessAccept, 1);

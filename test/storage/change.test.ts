@@ -250,6 +250,7 @@ async function opened(
     },
     rollBack: async () => {
       verdict.reject(new Error('rolled back'));
+      // It was made to fail.
       await whole.catch(() => undefined);
     },
   };

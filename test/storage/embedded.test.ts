@@ -5,8 +5,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '#storage/database';
 import { runningServer } from '#storage/lock';
 import { cloneHouse, hold, isRoot, isRunning, temporaryFolder } from '#test/support/holder';
+import { testAsRoot } from '#test/support/tools';
 
-const asRoot = test.skipIf(!isRoot);
 const NOBODY = 65534;
 /** What a container's root has by default: nothing that lets it look into other users' processes. */
 const CONTAINER = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,net_raw,sys_chroot';
@@ -118,7 +118,7 @@ test('Ctrl-C in the terminal does not reach PostgreSQL before us: it has a sessi
   expect(Number(session)).toBe(said.postgresPid);
 });
 
-asRoot('as root, in a clone below a folder that is closed to others (root only: skipped elsewhere)', async () => {
+testAsRoot('as root, in a clone below a folder that is closed to others (root only: skipped elsewhere)', async () => {
   const folder = temporaryFolder();
   const house = cloneHouse(folder);
   chmodSync(folder, 0o700);
@@ -129,7 +129,7 @@ asRoot('as root, in a clone below a folder that is closed to others (root only: 
   expect(statSync(`/proc/${said.postgresPid}`).uid).not.toBe(0);
 });
 
-asRoot(
+testAsRoot(
   'as root in a container, without the right to look into other processes (root only: skipped elsewhere)',
   async () => {
     const capabilities = CONTAINER.split(',').map((name) => `+${name}`);
@@ -144,7 +144,7 @@ asRoot(
   },
 );
 
-asRoot(
+testAsRoot(
   'as an ordinary user (played by root as another one: skipped elsewhere, where every other test does it)',
   async () => {
     const folder = temporaryFolder();

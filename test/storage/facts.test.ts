@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Facts } from '#domain/facts';
+import { LONGEST_GRACE_DAYS } from '#domain/policy';
 import { DAY } from '#domain/time';
 import { json, timestamp } from '#storage/database';
 import { loadAllEntries, loadEntries, loadNases } from '#storage/facts';
@@ -130,7 +131,7 @@ async function insert(
       id * 10,
     ],
   );
-  const kept: Facts['grants'][number][] = [];
+  const inForceOnce: Facts['grants'][number][] = [];
   let chargedBytes = 0;
   for (const { from, days, revokedAt, usedBytes, revision } of grants) {
     const end = from + days * DAY;
@@ -141,10 +142,10 @@ async function insert(
     );
     chargedBytes += usedBytes;
     const until = revokedAt === null ? end : Math.min(end, revokedAt);
-    if (until > from && until > NOW - 62 * DAY) {
-      kept.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes });
-    }
+    if (until > from) inForceOnce.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes });
   }
+  const lastEnd = Math.max(...inForceOnce.map((grant) => grant.until));
+  const kept = inForceOnce.filter(({ until }) => until === lastEnd || until >= NOW - LONGEST_GRACE_DAYS * DAY);
   return {
     subscriberId: id,
     username: `user${id}`,
