@@ -11,7 +11,13 @@ import type { JournalBatch, JournalEntry } from '#radius/journal';
 import { JournalReader, removeApplied } from '#radius/journal';
 import { Packet } from '#radius/packet';
 import type { IntakeBatch, IntakeEntry } from '#storage/accounting';
-import { applyBatch, closeSilentSessions, durablePosition, journalPosition } from '#storage/accounting';
+import {
+  applyBatch,
+  closeSilentSessions,
+  durablePosition,
+  journalPosition,
+  octetDirections,
+} from '#storage/accounting';
 import type { Database } from '#storage/database';
 import { moveEndedSessions, preparePartitions } from '#storage/history';
 
@@ -181,7 +187,7 @@ export class Intake {
     const now = this.#options.clock();
     const known = entries.every((entry) => this.#nases.has(entry.nasId));
     if (known && now - this.#nasesReadAt < NAS_TABLE_AGE_MS) return;
-    const rows = await this.#options.db.query<AccountingNas>('select id, swap_octets as "swapOctets" from nas');
+    const rows = await octetDirections(this.#options.db);
     this.#nases = new Map(rows.map((nas) => [nas.id, nas]));
     this.#nasesReadAt = now;
   }

@@ -5,7 +5,7 @@ import type { Policy } from '#domain/policy';
 import { type Instant, SECOND } from '#domain/time';
 import { macNumber, UNKNOWN_MAC } from '#radius/mikrotik';
 import { PlanShelf, packFacts, unpackFacts } from '#radius/packed-facts';
-import { lineAttributes, poolAttributes } from '#radius/reply';
+import { lineAttributes } from '#radius/reply';
 import { encodeAttributes, type Template, Templates } from '#radius/template';
 
 /**
@@ -249,10 +249,7 @@ export class Directory {
       },
     };
     const decision = this.#decide(facts, policy, at);
-    subscriber.answer =
-      decision.access === 'denied'
-        ? null
-        : this.#templates.of(decision, poolAttributes(decision, subscriber.line.line));
+    subscriber.answer = decision.access === 'denied' ? null : this.#templates.of(decision, subscriber.line.line);
     subscriber.validUntil = decision.validUntil;
     subscriber.answerNasId = lookedAtNas ? nas.id : ANY_NAS;
     subscriber.answerEpoch = this.#epoch;

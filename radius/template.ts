@@ -1,8 +1,9 @@
 import type { Decision } from '#domain/decision';
 import { toldOf } from '#domain/reconcile';
-import { encodeClass, TOKEN_CHARACTERS } from '#radius/class';
+import { CLASS_PREFIX, encodeClass, TOKEN_CHARACTERS } from '#radius/class';
 import { encodeAttribute } from '#radius/dictionary';
-import { decisionAttributes, type ReplyAttribute } from '#radius/reply';
+import type { Line } from '#radius/directory';
+import { decisionAttributes, poolAttributes, type ReplyAttribute } from '#radius/reply';
 
 /**
  * The part of an Access-Accept that depends on the decision alone, encoded once and shared by every subscriber with the
@@ -16,34 +17,39 @@ export type Template = {
 };
 
 const CLASS = 25;
-const TOKEN_IN_CLASS = 'gb1|'.length;
 const NO_TOKEN = Buffer.alloc(16);
 
 /** Distinct outcomes kept: plans × rules, in practice some dozens. Above it we start anew; subscribers keep theirs. */
 const TEMPLATES = 10_000;
 
 export class Templates {
-  readonly #byOctets = new Map<string, Template>();
+  readonly #byOutcome = new Map<string, Template>();
 
-  /** Throws where an extra attribute of the decision cannot be encoded: a policy like that is refused when it is made. */
-  of(decision: Decision, poolAttributes: readonly ReplyAttribute[]): Template {
-    const classValue = encodeClass(NO_TOKEN, toldOf(decision));
+  /**
+   * The template of a decision for lines with or without an address of their own. Throws where an extra attribute of the
+   * decision cannot be encoded: a policy like that is refused when it is made.
+   */
+  of(decision: Decision, line: Line): Template {
+    const told = toldOf(decision);
+    // `told` has the rate, list, profile, pool and extra attributes in one unmistakable form; this is the rest.
+    const rest = `${decision.idleSeconds} ${decision.interimSeconds} ${line.staticIp === null}`;
+    const outcome = `${told.live}\n${told.fixed}\n${rest}`;
+    const known = this.#byOutcome.get(outcome);
+    if (known !== undefined) return known;
+    if (this.#byOutcome.size >= TEMPLATES) this.#byOutcome.clear();
+    const classValue = encodeClass(NO_TOKEN, told);
     const octets = Buffer.concat([
       Buffer.of(CLASS, classValue.length + 2),
       classValue,
-      encodeAttributes([...decisionAttributes(decision), ...poolAttributes]),
+      encodeAttributes([...decisionAttributes(decision), ...poolAttributes(decision, line)]),
     ]);
-    const key = octets.toString('latin1');
-    const known = this.#byOctets.get(key);
-    if (known !== undefined) return known;
-    if (this.#byOctets.size >= TEMPLATES) this.#byOctets.clear();
-    const template: Template = { octets, tokenAt: 2 + TOKEN_IN_CLASS };
-    this.#byOctets.set(key, template);
+    const template: Template = { octets, tokenAt: 2 + CLASS_PREFIX.length };
+    this.#byOutcome.set(outcome, template);
     return template;
   }
 
   get size(): number {
-    return this.#byOctets.size;
+    return this.#byOutcome.size;
   }
 }
 

@@ -41,6 +41,11 @@ export type Applied = {
 /** How far back a record may belong to a session that is in the history already. */
 const HISTORY_REACH_MS = 45 * DAY;
 
+/** Which way round each NAS reports octets. */
+export async function octetDirections(db: Queryable): Promise<{ readonly id: number; readonly swapOctets: boolean }[]> {
+  return db.query('select id, swap_octets as "swapOctets" from nas');
+}
+
 /** How far a journal is applied; the beginning when nothing is. */
 export async function journalPosition(db: Queryable, journal: string): Promise<IntakePosition> {
   const [row] = await db.query<{ segment: number; offset: number }>(

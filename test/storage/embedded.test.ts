@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '#storage/database';
 import { runningServer } from '#storage/lock';
-import { cloneHouse, hold, isRoot, isRunning, temporaryFolder } from '#test/support/holder';
+import { cloneHouse, hold, isRunning, temporaryFolder } from '#test/support/holder';
 import { testAsRoot } from '#test/support/tools';
 
 const NOBODY = 65534;
