@@ -50,7 +50,7 @@ try {
   for (const line of refusal(error) ?? [`a mistake of ours: ${error instanceof Error ? error.stack : String(error)}`]) {
     console.error(line);
   }
-  await stop('a failed start', 1);
+  await stop(null, 1);
 }
 
 async function start(config: Config): Promise<void> {
@@ -198,16 +198,17 @@ function refusal(error: unknown): readonly string[] | null {
   return null;
 }
 
-async function stop(why: string, exitCode: number): Promise<void> {
+/** `why` is null when the lines that say it are printed already. */
+async function stop(why: string | null, exitCode: number): Promise<void> {
   // A second signal means now.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.removeAllListeners(signal);
     process.once(signal, () => process.exit(130));
   }
   stopping.abort();
-  log.info(`stopping (${why})`);
+  if (why !== null) log.info(`stopping (${why})`);
   for (const failure of await stopParts(parts)) log.error({ err: failure }, 'something did not stop as it should');
-  log.info('stopped');
+  if (why !== null) log.info('stopped');
   process.exit(exitCode);
 }
 

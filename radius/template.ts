@@ -47,10 +47,6 @@ export class Templates {
     this.#byOutcome.set(outcome, template);
     return template;
   }
-
-  get size(): number {
-    return this.#byOutcome.size;
-  }
 }
 
 export function encodeAttributes(attributes: readonly ReplyAttribute[]): Buffer {

@@ -33,20 +33,22 @@ export function entitlement(facts: Pick<Facts, 'grants'>, at: Instant): Entitlem
   };
 }
 
+/** What charging looks at of a grant. */
+export type Chargeable = Omit<Grant, 'plan'> & { readonly plan: Pick<Plan, 'rate' | 'allowanceBytes'> };
+
 /**
- * Which grants bytes used at an instant are charged to, as grant id → bytes (> 0): of those in force the earliest-ending
- * with something left of its allowance first, what is over to the next; when every one is spent or unlimited, to the
- * latest-ending. With none in force nobody is charged. Ends that are equal go by id.
+ * Which grants bytes used at an instant are charged to, as grant id → bytes (> 0): to what serves. Of those in force with
+ * something left the fastest plan first; of equally fast ones an unlimited before a limited (a day pass does not drain the
+ * month beside it), then the earliest-ending; what is over goes to the next. When every one is spent, to the latest-ending.
+ * With none in force nobody is charged. Ends that are equal go by id.
  */
-export function charge(grants: readonly Grant[], at: Instant, bytes: number): Map<number, number> {
+export function charge(grants: readonly Chargeable[], at: Instant, bytes: number): Map<number, number> {
   const charged = new Map<number, number>();
   if (bytes <= 0) return charged;
   const candidates = grants.filter((grant) => inForce(grant, at)).sort(byEnd);
   let rest = bytes;
-  for (const grant of candidates) {
-    const left = leftOf(grant);
-    if (left === 0 || left === Infinity) continue;
-    const share = Math.min(left, rest);
+  for (const grant of candidates.filter((candidate) => leftOf(candidate) > 0).sort(chargedBefore)) {
+    const share = Math.min(leftOf(grant), rest);
     charged.set(grant.id, share);
     rest -= share;
     if (rest === 0) return charged;
@@ -54,6 +56,11 @@ export function charge(grants: readonly Grant[], at: Instant, bytes: number): Ma
   const last = candidates.at(-1);
   if (last !== undefined) charged.set(last.id, (charged.get(last.id) ?? 0) + rest);
   return charged;
+}
+
+function chargedBefore(one: Chargeable, other: Chargeable): number {
+  const limited = (grant: Chargeable) => (grant.plan.allowanceBytes === null ? 0 : 1);
+  return -byRate(one, other) || limited(one) - limited(other) || byEnd(one, other);
 }
 
 /** What `decide` needs of the grants at an instant, gathered in one pass. Unlimited is Infinity here, for arithmetic. */
@@ -146,12 +153,12 @@ export function coveredUntil(grants: readonly Grant[], serving: Grant): Instant 
   return until;
 }
 
-function inForce(grant: Grant, at: Instant): boolean {
+function inForce(grant: Chargeable, at: Instant): boolean {
   return grant.from <= at && at < grant.until;
 }
 
 /** What is left of a grant's own allowance; Infinity when unlimited. */
-function leftOf(grant: Grant): number {
+function leftOf(grant: Chargeable): number {
   const allowance = grant.plan.allowanceBytes;
   return allowance === null ? Infinity : Math.max(0, allowance - grant.usedBytes);
 }
@@ -164,12 +171,14 @@ function servesBefore(grant: Grant, other: Grant): boolean {
 }
 
 function faster(grant: Grant, other: Grant): number {
-  const one = grant.plan.rate;
-  const two = other.plan.rate;
-  return one.downloadBps - two.downloadBps || one.uploadBps - two.uploadBps || byEnd(grant, other);
+  return byRate(grant, other) || byEnd(grant, other);
 }
 
-function byEnd(one: Grant, other: Grant): number {
+function byRate(one: Chargeable, other: Chargeable): number {
+  return one.plan.rate.downloadBps - other.plan.rate.downloadBps || one.plan.rate.uploadBps - other.plan.rate.uploadBps;
+}
+
+function byEnd(one: Chargeable, other: Chargeable): number {
   if (one.until !== other.until) return one.until < other.until ? -1 : 1;
   return one.id - other.id;
 }

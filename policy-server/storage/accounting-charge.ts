@@ -1,6 +1,4 @@
-import { charge } from '#domain/entitlement';
-import type { Grant } from '#domain/facts';
-import type { Plan } from '#domain/plan';
+import { type Chargeable, charge } from '#domain/entitlement';
 import type { Instant } from '#domain/time';
 import type { Usage } from '#storage/accounting-fold';
 import * as sql from '#storage/accounting-sql';
@@ -17,6 +15,8 @@ type GrantRow = {
   readonly from: Instant;
   readonly until: Instant;
   readonly allowanceBytes: number | null;
+  readonly downloadBps: number;
+  readonly uploadBps: number;
 };
 
 /** Charges each usage at its own instant, one after the other, and wakes whom it brings to `due.valid_below`. */
@@ -26,7 +26,7 @@ export async function chargeGrants(tx: Queryable, usage: readonly Usage[], woken
   const since = known.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY);
   const ids = [...new Set(known.map(({ slot }) => slot.subscriberId))];
   const rows = await tx.query<GrantRow>(sql.GRANTS, [numbers(ids), timestamp(since)], 'intake-grants');
-  const held = new Map<number, Grant[]>();
+  const held = new Map<number, Chargeable[]>();
   for (const row of rows) {
     const grants = held.get(row.subscriberId);
     if (grants === undefined) held.set(row.subscriberId, [grantOf(row)]);
@@ -63,21 +63,18 @@ function wakeSpent(rows: readonly GrantRow[], now: ReadonlyMap<number, number>, 
   }
 }
 
-/** `charge` looks at the span, the use and the allowance; the rest of a plan is not read for it. */
-const UNREAD_PLAN: Plan = {
-  revisionId: 0,
-  name: '',
-  rate: { downloadBps: 1, uploadBps: 1, burst: null },
-  allowanceBytes: null,
-  period: { days: 1 },
-  priceRupiah: 0,
-  profile: null,
-};
-
-const grantOf = (row: GrantRow): Grant => ({
-  id: row.grantId,
-  plan: row.allowanceBytes === null ? UNREAD_PLAN : { ...UNREAD_PLAN, allowanceBytes: row.allowanceBytes },
-  from: row.from,
-  until: row.until,
-  usedBytes: row.usedBytes,
+const grantOf = ({
+  grantId,
+  from,
+  until,
+  usedBytes,
+  allowanceBytes,
+  downloadBps,
+  uploadBps,
+}: GrantRow): Chargeable => ({
+  id: grantId,
+  plan: { rate: { downloadBps, uploadBps, burst: null }, allowanceBytes },
+  from,
+  until,
+  usedBytes,
 });

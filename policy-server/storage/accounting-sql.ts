@@ -67,6 +67,7 @@ export const SUBSCRIBERS = `select id, username from subscriber where username =
 export const GRANTS = `
 select q.id as "subscriberId", d.valid_below as "validBelow", g.id as "grantId", g.used_bytes as "usedBytes",
   g.starts_at as "from", least(g.ends_at, g.revoked_at) as until, r.allowance_bytes as "allowanceBytes",
+  r.download_bps as "downloadBps", r.upload_bps as "uploadBps",
   case when d.valid_below is not null
     then (select least(sum(a.used_bytes), 9007199254740991)::bigint from grants a where a.subscriber_id = q.id) end as charged
 from unnest($1::bigint[]) q (id)

@@ -45,8 +45,9 @@ class Load {
   #accepts = 0;
   #rejects = 0;
   #lost = 0;
-  #from = 0;
-  #until = 0;
+  /** The span that is measured, on `performance.now()`'s scale. */
+  #from = Number.POSITIVE_INFINITY;
+  #until = Number.POSITIVE_INFINITY;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -61,13 +62,15 @@ class Load {
 
   async run(): Promise<LoadResult> {
     for (let i = 0; i < PORTS_PER_ROUND * this.#plan.rounds; i += 1) this.#sockets.push(await this.#open(i));
-    const warmUpMs = 1000;
-    this.#from = performance.now() + warmUpMs;
-    this.#until = this.#from + this.#plan.seconds * 1000;
     const lost = setInterval(() => this.#findLost(), 200);
     if ('window' in this.#plan) this.#fill(this.#plan.window);
     const pace = 'perSecond' in this.#plan ? this.#pace(this.#plan.perSecond) : undefined;
-    await new Promise((resolve) => setTimeout(resolve, warmUpMs + this.#plan.seconds * 1000));
+    // Warm is a server to which everybody has dialled before; at a given rate, which comes after, a second is enough.
+    await elapsed(1000);
+    while ('window' in this.#plan && this.#next < this.#plan.packets) await elapsed(10);
+    this.#from = performance.now();
+    this.#until = this.#from + this.#plan.seconds * 1000;
+    await elapsed(this.#plan.seconds * 1000);
     clearInterval(lost);
     clearInterval(pace);
     for (const socket of this.#sockets) socket.close();
@@ -152,6 +155,8 @@ class Load {
     };
   }
 }
+
+const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('message', async (plan: LoadPlan) => {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
 const N=50000;
 const kind = process.argv[2];
-const plan = { secret: SECRET, subscribers: N, credential:'pap' as const, packets: 50000, rounds: 16, seconds: 3, window: Number(process.argv[3] ?? 256) };
+const plan = { secret: SECRET, subscribers: N, credential:'pap' as const, packets: 50000, rounds: 20, seconds: 3, window: Number(process.argv[3] ?? 256) };
 if (kind === 'echo') {
  const worker = new Worker(`
 const socket = require('node:dgram').createSocket({ type: 'udp4', lookup: (host, _, done) => done(null, host, 4) });

@@ -26,10 +26,18 @@ describe('usage is charged to', () => {
     expect(charged([grant(1, 30, 990), grant(2, 7, 1000)], 150)).toEqual({ 1: 150 });
   });
 
-  test('an unlimited grant only when every limited one is spent', () => {
+  test('an unlimited grant before a limited one of the same speed: a day pass does not drain the month', () => {
     const unlimited = { allowanceBytes: null };
-    expect(charged([grant(1, 30, 0, unlimited), grant(2, 7, 990)], 25)).toEqual({ 2: 10, 1: 15 });
-    expect(charged([grant(1, 30, 0, unlimited), grant(2, 60, 0, unlimited)], 25)).toEqual({ 2: 25 });
+    expect(charged([grant(1, 30, 0, unlimited), grant(2, 7, 990)], 25)).toEqual({ 1: 25 });
+    expect(charged([grant(1, 30, 0, unlimited), grant(2, 60, 0, unlimited)], 25)).toEqual({ 1: 25 });
+  });
+
+  test('the fastest with something left, which is the one that serves', () => {
+    const fast = { rate: { downloadBps: 50_000_000, uploadBps: 50_000_000, burst: null } };
+    const upload = { rate: { downloadBps: 50_000_000, uploadBps: 60_000_000, burst: null } };
+    const slowUnlimited = { allowanceBytes: null };
+    expect(charged([grant(1, 7, 0, slowUnlimited), grant(2, 30, 990, fast)], 25)).toEqual({ 2: 10, 1: 15 });
+    expect(charged([grant(1, 7, 0, fast), grant(2, 30, 990, upload)], 25)).toEqual({ 2: 10, 1: 15 });
   });
 
   test('the lower id of two that end together, the higher once both are spent', () => {

@@ -69,6 +69,42 @@ describe('the directory', () => {
     expect(answers.size).toBe(1);
   });
 
+  test('outcomes that differ in anything a router is told do not share one', () => {
+    const { directory } = counted();
+    directory.put([entry('demo', 'pw'), entry('fixed', 'pw', {}, { staticIp: '10.0.0.7' })]);
+    const give = {
+      access: 'full',
+      rate: { is: 'plan' },
+      addressList: 'a',
+      profile: null,
+      pool: 'pool-1',
+      idleSeconds: null,
+      interimSeconds: 300,
+      attributes: [],
+    } as const;
+    const variants = [
+      give,
+      { ...give, addressList: 'b' },
+      { ...give, rate: { is: 'share', share: 0.5 } as const },
+      { ...give, profile: { is: 'named', name: 'p' } as const },
+      { ...give, pool: 'pool-2' },
+      { ...give, idleSeconds: 600 },
+      { ...give, interimSeconds: 600 },
+      { ...give, attributes: [['Filter-Id', 'x']] as const },
+    ];
+    const octets = variants.flatMap((variant) => {
+      directory.setPolicy({
+        zone: 'Asia/Jakarta',
+        rules: [{ name: 'all', when: { is: 'all', of: [] }, give: variant }],
+      });
+      return ['demo', 'fixed'].map((name) =>
+        directory.answer(directory.find(name)!, NAS, NOON)!.octets.toString('hex'),
+      );
+    });
+    // A line with an address of its own is told no pool, so two pools are one to it but for the Class.
+    expect(new Set(octets).size).toBe(variants.length * 2);
+  });
+
   test('an older load that arrives late changes nothing', () => {
     const { directory } = counted();
     directory.put([ended('demo', 5)]);

@@ -129,6 +129,18 @@ describe('a NAS that asks the same again (RFC 5080 section 2.2.2)', () => {
     expect(found).toBeGreaterThan(2000 * 10);
   });
 
+  test('D06 a reply whose place was written over while it waited is not sent, nor anything in its stead', () => {
+    const bench = makeServer({ settings: { memory: { entries: 64, ringOctets: 4096, lifeMs: 10_000 } } });
+    bench.journal.immediate = false;
+    const wire = new Wire(bench.server);
+    for (let i = 0; i < 200; i += 1) wire.account(accountingRequest(i, [avp(44, `s${i}`)], SECRET));
+    bench.journal.flush();
+    const said = wire.take();
+    expect(said.length).toBeGreaterThan(50);
+    expect(said.length).toBeLessThan(100);
+    expect(said.map(({ bytes }) => bytes[1])).toEqual(said.map((_, i) => 200 - said.length + i));
+  });
+
   test('a storm of five copies each, shuffled, with wrapping Identifiers: one decision each, equal replies', () => {
     const bench = makeServer({ entries: Array.from({ length: 50 }, (_, i) => entry(`u${i}`, `p${i}`)) });
     const wire = new Wire(bench.server);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide } from '#domain/decide';
 import { defaultPolicy } from '#domain/policy';
+import { shortTold } from '#domain/reconcile';
 import { DAY, NEVER, SECOND } from '#domain/time';
 import { encodeClass, parseClass } from '#radius/class';
 import { Feed } from '#radius/feed';
@@ -66,6 +67,13 @@ describe('Class', () => {
         if (lines.live.length <= 112 && lines.fixed.length <= 112) expect(back.told).toEqual(lines);
       }),
     );
+  });
+
+  test('has room for lines of any length: a long one is told by its hash', () => {
+    const long = { live: `1/1 list=${'a'.repeat(300)}`, fixed: `profile=${'p'.repeat(300)} pool=-` };
+    const bytes = encodeClass(randomBytes(16), long);
+    expect(bytes.length).toBeLessThanOrEqual(253);
+    expect(parseClass(bytes)?.told).toEqual(shortTold(long));
   });
 
   test('of others, or cut, is recognised as such', () => {
