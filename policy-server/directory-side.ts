@@ -11,7 +11,7 @@ import type { Database } from '#storage/database';
 import { type LoadedEntry, type LoadedNas, loadAllEntries, loadEntries, loadNases } from '#storage/facts';
 import { type Changes, currentCursor, type Feed, followChanges } from '#storage/feed';
 import type { Sealer } from '#storage/secrets';
-import { type SubscriberSessions, sessionsHeardSince, sessionsOf } from '#storage/session-limits';
+import { countLiveSessions, type SubscriberSessions, sessionsHeardSince, sessionsOf } from '#storage/session-limits';
 
 type Send = (message: ToRadiusWorker) => void;
 
@@ -43,6 +43,7 @@ export class DirectorySide {
   #db: Database | null = null;
   #feed: Feed | null = null;
   #heardUpTo: Instant = 0;
+  #liveSessions: number | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -55,6 +56,11 @@ export class DirectorySide {
 
   get nases(): readonly LoadedNas[] {
     return this.#state?.nases ?? [];
+  }
+
+  /** As of the last look, at most half a minute ago; null before the first. */
+  get liveSessions(): number | null {
+    return this.#liveSessions;
   }
 
   get policy(): Policy | null {
@@ -87,6 +93,7 @@ export class DirectorySide {
       onReset: () => this.#loadAll(),
       onTrouble: (error) => this.#options.log.debug({ err: error }, 'the feed of changes waits for the database'),
     });
+    await this.#refreshSessions();
     this.#timer = setInterval(() => void this.#refreshSessions(), SESSIONS_EVERY_MS);
     this.#timer.unref();
   }
@@ -198,6 +205,7 @@ export class DirectorySide {
     try {
       this.#sendSessions(await sessionsHeardSince(db, this.#heardUpTo - OVERLAP_MS), this.#options.broadcast);
       this.#heardUpTo = now;
+      this.#liveSessions = await countLiveSessions(db);
     } catch (error) {
       this.#options.log.debug({ err: error }, 'live sessions are not read now; the next look makes up for it');
     }

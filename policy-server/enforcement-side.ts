@@ -3,6 +3,7 @@ import { systemClock } from '#domain/clock';
 import type { EnforcedNas } from '#enforcement/assess';
 import { type Loop, startLoop } from '#enforcement/loop';
 import { coaTargets, radiusDriver } from '#enforcement/radius-driver';
+import { countedDriver, type DriverCount } from '#policy-server/counted-driver';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { Log } from '#policy-server/log';
 import { CoaClient, type CoaTarget } from '#radius/coa-client';
@@ -11,7 +12,12 @@ import { type LoadedEntry, type LoadedNas, loadEntries } from '#storage/facts';
 import type { Sealer } from '#storage/secrets';
 
 /** The enforcement loop with its RADIUS driver. */
-export type EnforcementSide = { readonly loop: Loop; readonly client: CoaClient; stop(): Promise<void> };
+export type EnforcementSide = {
+  readonly loop: Loop;
+  readonly client: CoaClient;
+  readonly counts: () => readonly DriverCount[];
+  stop(): Promise<void>;
+};
 
 export type EnforcementOptions = {
   readonly db: Database;
@@ -26,7 +32,7 @@ export async function startEnforcement(options: EnforcementOptions): Promise<Enf
   const { db, sealer, directory, log } = options;
   const client = new CoaClient({ host: options.host, now: systemClock });
   const routers = new Routers(() => directory.nases);
-  const driver = radiusDriver(client, (session) => routers.target(session.nasId));
+  const { driver, counts } = countedDriver(radiusDriver(client, (session) => routers.target(session.nasId)));
   const loop = await startLoop<LoadedEntry>({
     db,
     clock: systemClock,
@@ -45,6 +51,7 @@ export async function startEnforcement(options: EnforcementOptions): Promise<Enf
   return {
     loop,
     client,
+    counts,
     stop: async () => {
       await loop.stop();
       client.close();

@@ -1,5 +1,6 @@
 import { systemClock } from '#domain/clock';
-import { byLabel, type Family, type Sample, single } from '#http/metrics';
+import { byLabel, type Family, histogramSamples, type Sample, single } from '#http/metrics';
+import { ANSWER_BOUNDS_SECONDS, type DriverCount } from '#policy-server/counted-driver';
 import type { NodeParts } from '#policy-server/node-parts';
 import type { RadiusSide, WorkerState } from '#policy-server/radius-side';
 import type { RadiusMetrics } from '#radius/worker-messages';
@@ -123,6 +124,8 @@ function enforcementFamilies({ enforcement, directory }: NodeParts): Family[] {
       enforcement.loop.behindMs() / 1000,
     ),
     single('gerbang_enforcement_held', 'Subscribers being looked at or waiting for their NAS', 'gauge', held),
+    single('gerbang_sessions', 'Live sessions', 'gauge', directory.liveSessions),
+    ...driverFamilies(enforcement.counts(), (id) => names.get(id) ?? String(id)),
     family(
       'gerbang_nas_queued',
       'Requests that wait for their turn at a NAS',
@@ -144,6 +147,19 @@ function enforcementFamilies({ enforcement, directory }: NodeParts): Family[] {
     byLabel('gerbang_coa_ignored_replies_total', 'Replies to CoA and Disconnect that were none', 'reason', {
       ...enforcement.client.ignored,
     }),
+  ];
+}
+
+function driverFamilies(counts: readonly DriverCount[], nameOf: (nasId: number) => string): Family[] {
+  const answers = counts.flatMap(({ nasId, request, answers: by }) =>
+    Object.entries(by).map(([answer, value]) => ({ labels: { nas: nameOf(nasId), request, answer }, value })),
+  );
+  const took = counts.flatMap(({ nasId, request, took: buckets, tookSeconds }) =>
+    histogramSamples(ANSWER_BOUNDS_SECONDS, buckets, tookSeconds, { nas: nameOf(nasId), request }),
+  );
+  return [
+    family('gerbang_coa_answers_total', 'What NASes answered to CoA, Disconnect and probes', 'counter', answers),
+    family('gerbang_coa_seconds', 'How long NASes took to answer', 'histogram', took),
   ];
 }
 

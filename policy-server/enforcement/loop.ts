@@ -84,7 +84,6 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
     callOff();
     nextAt = at;
     callOff = alarm(at, () => {
-      waitingSince ??= at;
       nextAt = NEVER;
       wake();
     });
@@ -107,7 +106,7 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
   const wake = () => {
     if (stopped) return;
     wanted = true;
-    waitingSince ??= Math.min(clock(), nextAt);
+    waitingSince ??= clock();
     running ??= run().finally(() => {
       running = null;
     });

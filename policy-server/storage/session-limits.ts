@@ -37,6 +37,12 @@ export async function sessionsHeardSince(q: Queryable, since: Instant): Promise<
   return grouped(rows);
 }
 
+/** How many sessions are live. */
+export async function countLiveSessions(q: Queryable): Promise<number> {
+  const [row] = await q.query<{ count: number }>('select count(*) as count from session where ended_at is null');
+  return row!.count;
+}
+
 function grouped(rows: readonly Row[]): SubscriberSessions[] {
   const bySubscriber = new Map<number, { mac: string | null; heardAt: Instant }[]>();
   for (const { subscriberId, mac, heardAt } of rows) {

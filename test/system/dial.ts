@@ -6,6 +6,9 @@ export type Answer =
   | 'silence'
   | { readonly code: string; readonly rateLimit: string | null; readonly list: string | null };
 
+/** The device that dials: a second dial of the same one takes the place of the first. */
+export const MAC = '02:00:00:00:00:07';
+
 /** One PAP dial with the independent codec; the answer is believed only when its authenticators hold. */
 export async function papDial(port: number, secret: string, username: string, password: string): Promise<Answer> {
   const request = encodeAccessRequest(
@@ -16,6 +19,7 @@ export async function papDial(port: number, secret: string, username: string, pa
       ['User-Name', username],
       ['User-Password', password],
       ['NAS-IP-Address', '127.0.0.1'],
+      ['Calling-Station-Id', MAC],
     ],
     true,
   );

@@ -93,6 +93,8 @@ describe('a line that is up', () => {
     expect(metrics).toMatch(/gerbang_radius_answers_total\{answer="access-accept"\} [1-9]/);
     expect(metrics).toMatch(/gerbang_intake_records_total [1-9]/);
     expect(metrics).toContain('gerbang_nas_silent{nas="tower"} 0');
+    expect(metrics).toContain('gerbang_coa_answers_total{nas="tower",request="coa",answer="done"} 1');
+    expect(metrics).toContain('gerbang_coa_seconds_count{nas="tower",request="disconnect"} 1');
     for (const line of metrics.trimEnd().split('\n'))
       expect(line).toMatch(/^(#|[a-z_]+(\{.*\})? [\d.e+-]+$|.* \+Inf$)/);
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { testDatabase } from '#test/support/database';
-import { account, papDial } from '#test/system/dial';
+import { account, MAC, papDial } from '#test/system/dial';
 import {
   environment,
   gerbang,
@@ -32,6 +32,7 @@ const accounting = (status: 'Start' | 'Interim-Update', session: string) =>
     ['Acct-Session-Id', session],
     ['User-Name', 'budi'],
     ['NAS-IP-Address', '127.0.0.1'],
+    ['Calling-Station-Id', MAC],
     ['Framed-IP-Address', '100.64.0.7'],
     ['Acct-Session-Time', 60],
     ['Acct-Input-Octets', 1000],
