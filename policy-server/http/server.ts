@@ -67,7 +67,7 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURE_HEADERS);
-    if (false) return reply.code(414).send({ error: 'the address is too long' });
+    if (request.url.length > LONGEST_URL) return reply.code(414).send({ error: 'the address is too long' });
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing at this address' }));
   app.setErrorHandler((error: unknown, request, reply) => answerError(error, request.url, reply, options.log));
