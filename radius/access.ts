@@ -8,7 +8,7 @@ import type { Nas } from '#radius/nas-table';
 import { Code, type Packet, verifyMessageAuthenticator, Writer } from '#radius/packet';
 import { sessionTimeoutSeconds } from '#radius/reply';
 import { type Template, writeToken } from '#radius/template';
-import type { RejectReason } from '#radius/worker-messages';
+import type { DropReason, RejectReason } from '#radius/worker-messages';
 
 /**
  * Access-Request in, Access-Accept or Access-Reject out: everything about it but sockets, duplicates and delays, so that
@@ -36,11 +36,9 @@ export class AccessDesk {
    * for it is signed by every NAS.
    */
   admits(packet: Packet, nas: Nas): boolean {
-    const drops = this.#counters.drops;
     switch (verifyMessageAuthenticator(packet, nas.secret)) {
       case 'wrong':
-        drops['message-authenticator-wrong'] += 1;
-        return false;
+        return this.unproven(nas, 'message-authenticator-wrong');
       case 'valid':
         if (!nas.requiresMessageAuthenticator && nas.learnsMessageAuthenticator && packet.find(EAP_MESSAGE) === 0) {
           nas.requiresMessageAuthenticator = true;
@@ -48,16 +46,17 @@ export class AccessDesk {
         }
         return true;
       case 'absent':
-        if (nas.requiresMessageAuthenticator || packet.code === Code.statusServer || packet.find(EAP_MESSAGE) !== 0) {
-          drops['message-authenticator-missing'] += 1;
-          return false;
-        }
-        if (packet.find(PROXY_STATE) !== 0) {
-          drops['proxy-state-unsigned'] += 1;
-          return false;
-        }
-        return true;
+        if (nas.requiresMessageAuthenticator || packet.code === Code.statusServer || packet.find(EAP_MESSAGE) !== 0)
+          return this.unproven(nas, 'message-authenticator-missing');
+        return packet.find(PROXY_STATE) === 0 || this.unproven(nas, 'proxy-state-unsigned');
     }
+  }
+
+  /** Counts and tells a drop for lack of proof; always false. */
+  unproven(nas: Nas, reason: UnprovenReason): false {
+    this.#counters.drops[reason] += 1;
+    this.#events.unproven(nas.name, reason);
+    return false;
   }
 
   /** Answers an admitted Access-Request: the length of the reply in `writer`, 0 = stay silent. `writer` knows which. */
@@ -171,7 +170,17 @@ export type AccessEvents = {
   rejected(username: string, nasId: number, reason: RejectReason, mac: string | null, at: Instant): void;
   limitReached(subscriberId: number): void;
   learnedMessageAuthenticator(nasId: number): void;
+  /** A request of a known NAS is dropped in silence, for lack of a proof that it is genuine. */
+  unproven(nas: string, reason: UnprovenReason): void;
 };
+
+export type UnprovenReason = Extract<
+  DropReason,
+  | 'message-authenticator-wrong'
+  | 'message-authenticator-missing'
+  | 'proxy-state-unsigned'
+  | 'request-authenticator-wrong'
+>;
 
 /** What is wrong with a request before we look at who asks. */
 function faultOf(packet: Packet): RejectReason | null {

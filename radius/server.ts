@@ -165,16 +165,10 @@ export class RadiusServer {
 
   /** RFC 2866 section 3: the Request Authenticator proves the secret; a Message-Authenticator, where there is one, must hold. */
   #isGenuine(packet: Packet, nas: Nas): boolean {
-    const { drops } = this.counters;
-    if (!verifyAccountingAuthenticator(packet, nas.secret)) {
-      drops['request-authenticator-wrong'] += 1;
-      return false;
-    }
-    if (verifyMessageAuthenticator(packet, nas.secret) === 'wrong') {
-      drops['message-authenticator-wrong'] += 1;
-      return false;
-    }
-    return true;
+    if (!verifyAccountingAuthenticator(packet, nas.secret))
+      return this.#access.unproven(nas, 'request-authenticator-wrong');
+    const signed = verifyMessageAuthenticator(packet, nas.secret) !== 'wrong';
+    return signed || this.#access.unproven(nas, 'message-authenticator-wrong');
   }
 
   /** Answers from memory what was asked before. */

@@ -69,7 +69,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
 
   return {
     stop: async (patienceMs = PATIENCE_MS) => {
-      
+      stopping.abort();
       await withinMs(
         patienceMs,
         Promise.allSettled([...running]).then(() => bree.stop()),

@@ -1,15 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { DAY } from '#domain/time';
-import { ACTIVE, FIXED, keyFile, Network, testSealer, WALLED } from '#test/enforcement/network';
+import { ACTIVE, FIXED, Network, WALLED, writeKeyFile } from '#test/enforcement/network';
 import { testDatabase } from '#test/support/database';
 
+const folder = mkdtempSync(join(tmpdir(), 'gerbang-kill-'));
+const keyFile = join(folder, 'master.key');
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
   for (const child of children.splice(0)) await kill(child);
+  rmSync(folder, { recursive: true });
 });
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -20,7 +25,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 test('kill -9 in the middle of 600 changes, five times: the next start finishes them all', async () => {
-  testSealer();
+  writeKeyFile(keyFile);
   const network = new Network(await testDatabase());
   const nas = await network.nas();
   const ids = await network.lines(nas, 600, Date.now() + DAY, { live: WALLED, fixed: FIXED });

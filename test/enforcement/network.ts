@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decide } from '#domain/decide';
@@ -18,15 +18,23 @@ import { createMasterKey, loadMasterKey, nasSecretAad, type Sealer, subscriberPa
 export const POLICY = defaultPolicy('Asia/Jakarta');
 export const SECRET = 'testing123';
 
-export const keyFile = join(mkdtempSync(join(tmpdir(), 'gerbang-enforcement-')), 'master.key');
-let sealer: Sealer | undefined;
-export function testSealer(): Sealer {
-  if (sealer === undefined) {
-    createMasterKey(keyFile);
-    sealer = loadMasterKey(keyFile);
-  }
-  return sealer;
+let key: { sealer: Sealer; file: Buffer } | undefined;
+
+/** A master key of this process; its file is gone again at once. */
+function masterKey(): { sealer: Sealer; file: Buffer } {
+  if (key !== undefined) return key;
+  const folder = mkdtempSync(join(tmpdir(), 'gerbang-enforcement-'));
+  const path = join(folder, 'master.key');
+  createMasterKey(path);
+  key = { sealer: loadMasterKey(path), file: readFileSync(path) };
+  rmSync(folder, { recursive: true });
+  return key;
 }
+
+export const testSealer = (): Sealer => masterKey().sealer;
+
+/** For another process that has to open what this one sealed. */
+export const writeKeyFile = (path: string): void => writeFileSync(path, masterKey().file, { mode: 0o600 });
 
 /** What a NAS holds of a line, in the words of `Told.live`. */
 export const ACTIVE = '20000000/20000000 list=prepaid-active';

@@ -4,7 +4,7 @@ import type { Facts } from '#domain/facts';
 import type { Plan } from '#domain/plan';
 import { defaultPolicy, type Policy } from '#domain/policy';
 import { DAY, type Instant } from '#domain/time';
-import type { AccessEvents } from '#radius/access';
+import type { AccessEvents, UnprovenReason } from '#radius/access';
 import { Directory, type DirectoryEntry, type Line } from '#radius/directory';
 import type { NasEntry } from '#radius/nas-table';
 import { type AccountingJournal, RadiusServer, type ServerSettings } from '#radius/server';
@@ -97,6 +97,7 @@ export class TestEvents implements AccessEvents {
   readonly refused: { username: string; nasId: number; reason: RejectReason; mac: string | null; at: Instant }[] = [];
   readonly limits: number[] = [];
   readonly learned: number[] = [];
+  readonly unprovenDrops: string[] = [];
 
   rejected(username: string, nasId: number, reason: RejectReason, mac: string | null, at: Instant): void {
     this.refused.push({ username, nasId, reason, mac, at });
@@ -108,6 +109,10 @@ export class TestEvents implements AccessEvents {
 
   learnedMessageAuthenticator(nasId: number): void {
     this.learned.push(nasId);
+  }
+
+  unproven(nas: string, reason: UnprovenReason): void {
+    this.unprovenDrops.push(`${nas}: ${reason}`);
   }
 }
 

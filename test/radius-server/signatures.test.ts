@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { UnprovenReason } from '#radius/access';
+import { Feed } from '#radius/feed';
 import type { NasEntry } from '#radius/nas-table';
 import { type Bench, makeServer, NAS, SECRET, Wire } from '#test/radius-server/harness';
-import { avp, faultOf, papDial, statusServer, textOf } from '#test/radius-server/requests';
+import { accountingRequest, avp, faultOf, papDial, statusServer, textOf } from '#test/radius-server/requests';
 
 const ACCEPT = 2;
 const REJECT = 3;
@@ -101,6 +103,32 @@ describe('Message-Authenticator (CVE-2024-3596)', () => {
     const reply = wire.authenticate(papDial('eve <script>', 'secret words', SECRET))!;
     expect(textOf(reply, 18)).toBe('wrong user name or password');
     expect(reply.includes('eve')).toBe(false);
+  });
+
+  test('B08 what is dropped is told: at once, then one line a minute for each router and reason', () => {
+    const lines: string[] = [];
+    const feed = new Feed((message) => {
+      if (message.kind === 'log') lines.push(message.line);
+    });
+    const { bench, wire } = serve({ messageAuthenticator: 'required' });
+    for (let i = 0; i < 1000; i += 1) wire.authenticate(papDial('demo', 'arctangent', SECRET, { signed: 'no' }));
+    wire.account(accountingRequest(1, [avp(1, 'demo')], 'another secret'));
+    for (const drop of bench.events.unprovenDrops) {
+      const [nas, reason] = drop.split(': ') as [string, UnprovenReason];
+      feed.unproven(nas, reason);
+    }
+    feed.everySecond();
+    expect(lines).toEqual([
+      `router ${NAS.name}: a request has no Message-Authenticator though it must: this router is set to require it, or has sent it before (1000 requests were dropped)`,
+      `router ${NAS.name}: an accounting request is not signed with the secret; is it the same on both sides? (1 request was dropped)`,
+    ]);
+    for (let second = 1; second < 60; second += 1) {
+      feed.unproven(NAS.name, 'message-authenticator-missing');
+      feed.everySecond();
+    }
+    expect(lines).toHaveLength(2);
+    feed.everySecond();
+    expect(lines[2]).toContain('(59 requests were dropped)');
   });
 
   test('B10 two of them, or one of another size, get silence', () => {
