@@ -143,6 +143,7 @@ create table session (
   id              bigint generated always as identity primary key,
   key             text collate "C" not null unique,
   nas_id          int not null references nas,
+  nas_address     inet not null,
   acct_session_id text collate "C" not null,
   username        text collate "C" not null,
   subscriber_id   bigint references subscriber,
@@ -170,7 +171,8 @@ create table session (
 ) with (fillfactor = 60);
 create index session_by_subscriber on session (subscriber_id) where ended_at is null;
 create index session_by_nas on session (nas_id, acct_session_id);
-comment on column session.key is 'the token we put in Class; for a session without it, one made from NAS, id, user name and start';
+comment on column session.key is 'the token we put in Class; for a session without it, one made from NAS, address, id, user name and start';
+comment on column session.nas_address is 'where its accounting last came from: of a NAS that is a block, the router that holds the session';
 comment on column session.raw_up is 'the counter as last received; up_bytes is what it amounts to after wraps and resets';
 comment on column session.day_up is 'bytes of this session on its running day; a new day or the end moves them to usage_daily';
 comment on column session.told_at is 'when the NAS acknowledged what it was told; confirmed_at, when later accounting bore it out';
@@ -179,6 +181,7 @@ create table session_history (
   id              bigint not null,
   key             text collate "C" not null,
   nas_id          int not null,
+  nas_address     inet not null,
   acct_session_id text collate "C" not null,
   username        text collate "C" not null,
   subscriber_id   bigint,

@@ -177,6 +177,7 @@ create table session (
   id bigint generated always as identity not null,
   key text collate "C" not null,
   nas_id integer not null,
+  nas_address inet not null,
   acct_session_id text collate "C" not null,
   username text collate "C" not null,
   subscriber_id bigint,
@@ -208,7 +209,8 @@ create table session (
 ) with (fillfactor=60);
 CREATE INDEX session_by_nas ON public.session USING btree (nas_id, acct_session_id);
 CREATE INDEX session_by_subscriber ON public.session USING btree (subscriber_id) WHERE (ended_at IS NULL);
-comment on column session.key is 'the token we put in Class; for a session without it, one made from NAS, id, user name and start';
+comment on column session.key is 'the token we put in Class; for a session without it, one made from NAS, address, id, user name and start';
+comment on column session.nas_address is 'where its accounting last came from: of a NAS that is a block, the router that holds the session';
 comment on column session.raw_up is 'the counter as last received; up_bytes is what it amounts to after wraps and resets';
 comment on column session.day_up is 'bytes of this session on its running day; a new day or the end moves them to usage_daily';
 comment on column session.told_at is 'when the NAS acknowledged what it was told; confirmed_at, when later accounting bore it out';
@@ -217,6 +219,7 @@ create table session_history (
   id bigint not null,
   key text collate "C" not null,
   nas_id integer not null,
+  nas_address inet not null,
   acct_session_id text collate "C" not null,
   username text collate "C" not null,
   subscriber_id bigint,

@@ -1,6 +1,7 @@
 import { assert } from '#domain/assert';
 import { systemClock } from '#domain/clock';
 import type { EnforcedNas } from '#enforcement/assess';
+import type { DrivenSession } from '#enforcement/driver';
 import { type Loop, startLoop } from '#enforcement/loop';
 import { coaTargets, radiusDriver } from '#enforcement/radius-driver';
 import { countedDriver, type DriverCount } from '#policy-server/counted-driver';
@@ -32,7 +33,7 @@ export async function startEnforcement(options: EnforcementOptions): Promise<Enf
   const { db, sealer, directory, log } = options;
   const client = new CoaClient({ host: options.host, now: systemClock });
   const routers = new Routers(() => directory.nases);
-  const { driver, counts } = countedDriver(radiusDriver(client, (session) => routers.target(session.nasId)));
+  const { driver, counts } = countedDriver(radiusDriver(client, (session) => routers.target(session)));
   const loop = await startLoop<LoadedEntry>({
     db,
     clock: systemClock,
@@ -64,7 +65,7 @@ class Routers {
   readonly #current: () => readonly LoadedNas[];
   #of: readonly LoadedNas[] | null = null;
   #enforced: ReadonlyMap<number, EnforcedNas> = new Map();
-  #targets: ReadonlyMap<number, CoaTarget> = new Map();
+  #target: ReturnType<typeof coaTargets> = () => null;
 
   constructor(current: () => readonly LoadedNas[]) {
     this.#current = current;
@@ -75,9 +76,9 @@ class Routers {
     return this.#enforced;
   }
 
-  target(nasId: number): CoaTarget | null {
+  target(session: DrivenSession): CoaTarget | null {
     this.#refresh();
-    return this.#targets.get(nasId) ?? null;
+    return this.#target(session);
   }
 
   #refresh(): void {
@@ -85,6 +86,6 @@ class Routers {
     if (nases === this.#of) return;
     this.#of = nases;
     this.#enforced = new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
-    this.#targets = coaTargets(nases);
+    this.#target = coaTargets(nases);
   }
 }

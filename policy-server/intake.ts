@@ -180,7 +180,7 @@ export class Intake {
     if (!packet.parse(entry.packet)) return { status: 'unusable', reason: `no RADIUS packet: ${packet.fault}` };
     const nas = this.#nases.get(entry.nasId);
     if (nas === undefined) return { status: 'unusable', reason: `NAS ${entry.nasId} is no longer known` };
-    return accountingRecord(packet, nas, entry.receivedAt);
+    return accountingRecord(packet, nas, entry.nasAddress, entry.receivedAt);
   }
 
   async #knowNases(entries: readonly JournalEntry[]): Promise<void> {

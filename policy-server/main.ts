@@ -32,6 +32,7 @@ import { rememberMessageAuthenticator } from '#storage/nas';
 import { type Sealer, SecretsFault } from '#storage/secrets';
 
 const POOL_SIZE = 10;
+const SAME_SIGNAL_MS = 1_000;
 
 const startedAt = monotonicMs();
 const parts = noParts();
@@ -64,7 +65,7 @@ async function start(config: Config): Promise<void> {
   const url = await opening;
   if (url === null) return;
   const prepared = await untilAvailable(() => prepare(config, url), stopping.signal, log, meanwhile);
-  if (prepared === null) return;
+  if (prepared === null || stopping.signal.aborted) return;
   await startEnforcing(config, prepared.db, prepared.sealer);
   const empty = { nases: (await countNases(prepared.db)) === 0, plans: (await countPlans(prepared.db)) === 0 };
   const seconds = (monotonicMs() - startedAt) / 1000;
@@ -200,10 +201,13 @@ function refusal(error: unknown): readonly string[] | null {
 
 /** `why` is null when the lines that say it are printed already. */
 async function stop(why: string | null, exitCode: number): Promise<void> {
-  // A second signal means now.
+  // A second signal means now. Ctrl-C under npm comes twice, from the terminal and from npm: that is one.
+  const stoppingSince = monotonicMs();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.removeAllListeners(signal);
-    process.once(signal, () => process.exit(130));
+    process.on(signal, () => {
+      if (monotonicMs() - stoppingSince > SAME_SIGNAL_MS) process.exit(130);
+    });
   }
   stopping.abort();
   if (why !== null) log.info(`stopping (${why})`);

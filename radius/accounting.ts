@@ -48,24 +48,31 @@ const CAUSES = (
 ).split(' ');
 
 /**
- * What an Accounting-Request says (its authenticator was checked before it was journalled). Attributes RFC 2866 section
+ * What an Accounting-Request sent from `nasAddress` says (its authenticator was checked before it was journalled). Attributes RFC 2866 section
  * 4.1 does not allow are ignored, of those that must be single the first counts, and one of a wrong size is as if
  * absent (RFC 6929 section 2.8). Never throws: what cannot be used comes back with a reason.
  */
-export function accountingRecord(packet: Packet, nas: AccountingNas, receivedAt: Instant): AccountingRecord | Unusable {
+export function accountingRecord(
+  packet: Packet,
+  nas: AccountingNas,
+  nasAddress: string,
+  receivedAt: Instant,
+): AccountingRecord | Unusable {
   const status = packet.uint32(ACCT_STATUS_TYPE);
   if (status === undefined) return unusable('Acct-Status-Type is missing');
   if (status === 7 || status === 8) {
-    return { status: status === 7 ? 'on' : 'off', nasId: nas.id, at: eventTime(packet, receivedAt), receivedAt };
+    const at = eventTime(packet, receivedAt);
+    return { status: status === 7 ? 'on' : 'off', nasId: nas.id, nasAddress, at, receivedAt };
   }
   const word = SESSION_STATUS.get(status as 1 | 2 | 3);
   if (word === undefined) return unusable(`Acct-Status-Type is ${status}`);
-  return sessionRecord(packet, nas, receivedAt, word);
+  return sessionRecord(packet, nas, nasAddress, receivedAt, word);
 }
 
 function sessionRecord(
   packet: Packet,
   nas: AccountingNas,
+  nasAddress: string,
   receivedAt: Instant,
   status: SessionRecord['status'],
 ): SessionRecord | Unusable {
@@ -86,6 +93,7 @@ function sessionRecord(
   return {
     status,
     nasId: nas.id,
+    nasAddress,
     acctSessionId,
     username,
     token: identity?.token ?? null,

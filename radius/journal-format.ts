@@ -1,11 +1,13 @@
 import { assert } from '#domain/assert';
+import { ADDRESS_OCTETS } from '#radius/address';
 
 /**
  * How the accounting journal lies on disk. A folder holds segments named by their number; a segment is a header and
  * records, one after the other; all integers little-endian.
  *
  *     header   "GBJ1" · journal id (16 random octets, the same in every segment of a folder) · segment number u64 · CRC32C u32
- *     record   body length u32 · CRC32C of the body u32 · body: received at (ms) f64 · NAS id u32 · the packet as received
+ *     record   body length u32 · CRC32C of the body u32 · body
+ *     body     received at (ms) f64 · NAS id u32 · the address it was sent from (16 octets, IPv4 mapped) · the packet as received
  *
  * The id tells journals apart for good: a folder that was lost and begun again never meets the positions of the old one.
  */
@@ -15,8 +17,12 @@ export type JournalPosition = { readonly segment: number; readonly offset: numbe
 
 export const SEGMENT_HEADER_LENGTH = 32;
 export const RECORD_HEADER_LENGTH = 8;
-/** Received at and NAS id, in front of the packet. */
-export const BODY_PREFIX_LENGTH = 12;
+/** Where in a body its parts begin. */
+export const RECEIVED_AT = 0;
+export const NAS_ID_AT = 8;
+export const NAS_ADDRESS_AT = 12;
+/** What stands in front of the packet. */
+export const BODY_PREFIX_LENGTH = NAS_ADDRESS_AT + ADDRESS_OCTETS;
 /** A RADIUS packet is 20 to 4096 octets (RFC 2865 section 3). */
 export const LEAST_BODY = BODY_PREFIX_LENGTH + 20;
 export const MOST_BODY = BODY_PREFIX_LENGTH + 4096;

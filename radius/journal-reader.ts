@@ -1,11 +1,15 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Instant } from '#domain/time';
+import { printAddress } from '#radius/address';
 import type { JournalPosition } from '#radius/journal-format';
 import {
   BODY_PREFIX_LENGTH,
   MOST_BODY,
+  NAS_ADDRESS_AT,
+  NAS_ID_AT,
   parseSegmentHeader,
+  RECEIVED_AT,
   RECORD_HEADER_LENGTH,
   recordEnd,
   SEGMENT_HEADER_LENGTH,
@@ -18,6 +22,8 @@ export type JournalEntry = {
   readonly segment: number;
   readonly offset: number;
   readonly nasId: number;
+  /** The address the packet was sent from. */
+  readonly nasAddress: string;
   readonly receivedAt: Instant;
   readonly packet: Buffer;
 };
@@ -151,8 +157,9 @@ export class JournalReader {
       entries.push({
         segment,
         offset: offset + at,
-        nasId: chunk.readUInt32LE(body + 8),
-        receivedAt: chunk.readDoubleLE(body),
+        nasId: chunk.readUInt32LE(body + NAS_ID_AT),
+        nasAddress: printAddress(chunk, body + NAS_ADDRESS_AT),
+        receivedAt: chunk.readDoubleLE(body + RECEIVED_AT),
         packet: chunk.subarray(body + BODY_PREFIX_LENGTH, end),
       });
       at = end;

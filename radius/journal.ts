@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { assert } from '#domain/assert';
 import type { Instant } from '#domain/time';
+import { ADDRESS_OCTETS } from '#radius/address';
 import type { JournalPosition } from '#radius/journal-format';
 import {
   BODY_PREFIX_LENGTH,
   crc32c,
   encodeSegmentHeader,
   MOST_BODY,
+  NAS_ADDRESS_AT,
+  NAS_ID_AT,
   parseSegmentHeader,
+  RECEIVED_AT,
   RECORD_HEADER_LENGTH,
   SEGMENT_HEADER_LENGTH,
   segmentName,
@@ -119,10 +123,18 @@ export class Journal {
   }
 
   /**
-   * Takes a copy of `packet[0, length)`. The record's sequence number: 0, 1, 2 … in the order of the calls, for
-   * `onDurable`. -1 when it was refused (closing, or the memory for records that cannot reach the disk is full).
+   * Takes a copy of `packet[0, length)` and of the 16 octets of the address it was sent from. The record's sequence number:
+   * 0, 1, 2 … in the order of the calls, for `onDurable`. -1 when it was refused (closing, or the memory for records that
+   * cannot reach the disk is full).
    */
-  append(nasId: number, receivedAt: Instant, packet: Buffer, length: number = packet.length): number {
+  append(
+    nasId: number,
+    nasAddress: Uint8Array,
+    receivedAt: Instant,
+    packet: Buffer,
+    length: number = packet.length,
+  ): number {
+    assert(nasAddress.length === ADDRESS_OCTETS, 'an address has 16 octets');
     const body = BODY_PREFIX_LENGTH + length;
     assert(body <= MOST_BODY, 'a RADIUS packet has at most 4096 octets');
     const end = this.#gathered + RECORD_HEADER_LENGTH + body;
@@ -130,11 +142,12 @@ export class Journal {
     const buffer = this.#gathering;
     const at = this.#gathered;
     buffer.writeUInt32LE(body, at);
-    buffer.writeDoubleLE(receivedAt, at + 8);
-    buffer.writeUInt32LE(nasId, at + 16);
-    const to = at + RECORD_HEADER_LENGTH + BODY_PREFIX_LENGTH;
-    packet.copy(buffer, to, 0, length);
-    buffer.writeUInt32LE(crc32c(buffer, at + RECORD_HEADER_LENGTH, end), at + 4);
+    const bodyAt = at + RECORD_HEADER_LENGTH;
+    buffer.writeDoubleLE(receivedAt, bodyAt + RECEIVED_AT);
+    buffer.writeUInt32LE(nasId, bodyAt + NAS_ID_AT);
+    for (let i = 0; i < ADDRESS_OCTETS; i += 1) buffer[bodyAt + NAS_ADDRESS_AT + i] = nasAddress[i]!;
+    packet.copy(buffer, bodyAt + BODY_PREFIX_LENGTH, 0, length);
+    buffer.writeUInt32LE(crc32c(buffer, bodyAt, end), at + 4);
     this.#gathered = end;
     this.#schedule();
     return this.#nextSequence++;

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { networkOf, octetsOf, parseAddress, parsePrefix } from '#radius/address';
 import { Secret } from '#radius/packet';
 
 /**
@@ -36,8 +36,15 @@ export type Nas = {
   readonly statusServer: boolean;
 };
 
-/** One address a NAS speaks from. `key` tells addresses apart in the duplicate cache. */
-export type Source = { readonly address: string; readonly key: number; readonly nas: Nas };
+/** One address a NAS speaks from: of a block, one router of it. */
+export type Source = {
+  readonly address: string;
+  /** The address' 16 octets (IPv4 mapped), made once: the journal keeps them with each record. */
+  readonly octets: Buffer;
+  /** Tells addresses apart in the duplicate cache. */
+  readonly key: number;
+  readonly nas: Nas;
+};
 
 /** Sources remembered by text: more than any provider has NAS addresses; above it we look them up anew. */
 const REMEMBERED_SOURCES = 65_536;
@@ -73,7 +80,7 @@ export class NasTable {
       const nas = networks.get(networkOf(groups, bits));
       if (nas === undefined) continue;
       if (this.#known.size >= REMEMBERED_SOURCES) this.#known.clear();
-      const source: Source = { address, key: hash(address), nas };
+      const source: Source = { address, octets: octetsOf(groups), key: hash(address), nas };
       this.#known.set(address, source);
       return source;
     }
@@ -105,51 +112,6 @@ function nasOf(entry: NasEntry, learned: boolean): Nas {
     swapOctets: entry.swapOctets,
     statusServer: entry.statusServer ?? true,
   };
-}
-
-/** Eight groups of 16 bits; IPv4 as IPv4-mapped IPv6 (`::ffff:a.b.c.d`), so both spellings of one host are one. */
-type Groups = readonly number[];
-
-function parsePrefix(cidr: string): { groups: Groups; bits: number } {
-  const [address = '', length] = cidr.split('/');
-  const groups = parseAddress(address);
-  const longest = isIPv4(address) ? 32 : 128;
-  const bits = length === undefined ? longest : Number(length);
-  if (groups === null || !Number.isInteger(bits) || bits < 0 || bits > longest)
-    throw new RangeError(`not an address or a CIDR block: ${cidr}`);
-  return { groups, bits: bits + 128 - longest };
-}
-
-function parseAddress(text: string): Groups | null {
-  if (isIPv4(text)) return [0, 0, 0, 0, 0, 0xffff, ...ipv4Groups(text)];
-  const zone = text.indexOf('%');
-  const plain = zone < 0 ? text : text.slice(0, zone);
-  if (!isIPv6(plain)) return null;
-  const [head = '', tail] = plain.split('::');
-  const before = ipv6Groups(head);
-  if (tail === undefined) return before;
-  const after = ipv6Groups(tail);
-  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
-}
-
-function ipv6Groups(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((group) => (group.includes('.') ? ipv4Groups(group) : [Number.parseInt(group, 16)]));
-}
-
-function ipv4Groups(text: string): number[] {
-  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
-  return [a * 256 + b, c * 256 + d];
-}
-
-/** The first `bits` bits as text: the key of a network among those of its length. */
-function networkOf(groups: Groups, bits: number): string {
-  let text = '';
-  for (let i = 0; i < 8 && bits > i * 16; i += 1) {
-    const kept = Math.min(16, bits - i * 16);
-    text += String.fromCharCode((groups[i] ?? 0) & (0xffff << (16 - kept)) & 0xffff);
-  }
-  return text;
 }
 
 /** FNV-1a over the characters, 32 bits. */

@@ -152,7 +152,7 @@ export class RadiusServer {
     this.counters.accountingReceived += 1;
     const length = this.#accountingResponse(packet, nas);
     if (length === 0) return;
-    const sequence = this.#journal.append(nas.id, this.#clock(), packet.buffer, packet.length);
+    const sequence = this.#journal.append(nas.id, source.octets, this.#clock(), packet.buffer, packet.length);
     if (sequence < 0) {
       this.counters.drops['journal-refused'] += 1;
       return;
@@ -235,10 +235,10 @@ export type ServerSettings = {
 /** Where accounting goes before it is answered. `Journal` is one. */
 export type AccountingJournal = {
   /**
-   * Takes a copy of octets [0, length). The record's sequence number (0, 1, 2 … in the order of the calls), which
+   * Takes a copy of octets [0, length) and of the 16 octets of the address they came from. The record's sequence number (0, 1, 2 … in the order of the calls), which
    * `RadiusServer.durable` must be told once it is on disk; -1 = refused, and the NAS will ask again.
    */
-  append(nasId: number, receivedAt: Instant, packet: Uint8Array, length: number): number;
+  append(nasId: number, nasAddress: Uint8Array, receivedAt: Instant, packet: Uint8Array, length: number): number;
   /** Whether records reach the disk just now. */
   readonly healthy: boolean;
 };

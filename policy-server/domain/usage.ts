@@ -10,6 +10,8 @@ import type { Instant } from '#domain/time';
 export type SessionRecord = {
   readonly status: 'start' | 'interim' | 'stop';
   readonly nasId: number;
+  /** Where the request was sent from: which router, when the NAS is a block of addresses. */
+  readonly nasAddress: string;
   /** As received, octet for octet: it recurs after 16 reboots of a RouterOS, so it alone names no session. */
   readonly acctSessionId: string;
   readonly username: string;
@@ -34,10 +36,11 @@ export type SessionRecord = {
   readonly cause: string | null;
 };
 
-/** Accounting-On or -Off: the NAS (re)starts or shuts down, none of its older sessions lives on. */
+/** Accounting-On or -Off: the router at this address (re)starts or shuts down, none of its older sessions lives on. */
 export type NasRecord = {
   readonly status: 'on' | 'off';
   readonly nasId: number;
+  readonly nasAddress: string;
   readonly at: Instant;
   readonly receivedAt: Instant;
 };

@@ -17,8 +17,8 @@ export class Deeds {
 export type Actor = {
   readonly clock: Clock;
   readonly driver: NasDriver;
-  /** A session of this NAS other than the given one that is surely alive. */
-  readonly anotherSession: (nasId: number, sessionId: number) => Promise<LiveSession | null>;
+  /** Another session of the same router that is surely alive. */
+  readonly anotherSession: (than: LiveSession) => Promise<LiveSession | null>;
 };
 
 /**
@@ -80,7 +80,7 @@ export async function probe(actor: Actor, lane: Lane, session: LiveSession, deed
  * was heard of a moment ago tells what its word is worth.
  */
 async function corroborated(actor: Actor, lane: Lane, session: LiveSession, deeds: Deeds): Promise<boolean> {
-  const other = await actor.anotherSession(session.nasId, session.sessionId);
+  const other = await actor.anotherSession(session);
   if (other === null) return false;
   lane.spend(1);
   const reason = 'does this NAS acknowledge a probe of a live session?';

@@ -14,8 +14,8 @@ import { anotherLiveSession, liveSessions } from '#storage/sessions';
 /** A subscriber we have claimed, until there is nothing more to do for now. */
 type Held = {
   claim: Claim;
-  /** NASes in whose lanes it waits or is being worked on. */
-  readonly lanes: Set<number>;
+  /** The routers, by key, in whose lanes it waits or is being worked on. */
+  readonly lanes: Map<string, Router>;
   acted: boolean;
   failure: string | null;
   /** Look again then, though nothing failed: the lane was full. */
@@ -28,6 +28,11 @@ type Held = {
 
 /** What was seen of a subscriber: how it stands, that it is no more, or that it cannot be said and why. */
 type View = Assessment | 'absent' | Error;
+
+/** Who is spoken to: a NAS, or one address of a NAS that is a block, with a lane of its own. */
+type Router = { readonly nasId: number; readonly nasAddress: string };
+
+const keyOf = ({ nasId, nasAddress }: Router): string => `${nasId} ${nasAddress}`;
 
 const PACE_UNKNOWN_NAS = 50;
 /**
@@ -44,7 +49,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   readonly #actor: Actor;
   readonly #recorder: Recorder;
   readonly #held = new Map<number, Held>();
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes = new Map<string, { readonly router: Router; readonly lane: Lane }>();
   readonly #probing = new Map<number, Promise<number>>();
   #stopped = false;
 
@@ -57,7 +62,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     this.#actor = {
       clock: options.clock,
       driver: options.driver,
-      anotherSession: (nasId, sessionId) => anotherLiveSession(options.db, nasId, sessionId),
+      anotherSession: (than) => anotherLiveSession(options.db, than),
     };
   }
 
@@ -91,11 +96,12 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   }
 
   status(): LoopStatus {
-    const nases = [...this.#lanes].map(([nasId, { queued, inFlight, silent }]) => ({
+    const lanes = Map.groupBy(this.#lanes.values(), ({ router }) => router.nasId);
+    const nases = [...lanes].map(([nasId, of]) => ({
       nasId,
-      queued,
-      inFlight,
-      silent,
+      queued: of.reduce((sum, { lane }) => sum + lane.queued, 0),
+      inFlight: of.reduce((sum, { lane }) => sum + lane.inFlight, 0),
+      silent: of.some(({ lane }) => lane.silent),
     }));
     return { held: this.#held.size, nases };
   }
@@ -104,7 +110,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   stopping(): void {
     this.#stopped = true;
     this.#recorder.giveUpOnFailure();
-    for (const lane of this.#lanes.values()) lane.stop();
+    for (const { lane } of this.#lanes.values()) lane.stop();
   }
 
   /** Ends: what is held is due again at once, for whoever comes next. What a NAS still answers is not waited for. */
@@ -160,7 +166,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   #hold(claim: Claim): Held {
     const held = this.#held.get(claim.subscriberId) ?? {
       claim,
-      lanes: new Set<number>(),
+      lanes: new Map<string, Router>(),
       acted: false,
       failure: null,
       postponedTo: NEVER,
@@ -178,37 +184,39 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   #queue(held: Held, view: Assessment): void {
     held.validUntil = view.validUntil;
     held.validBelow = view.validBelow;
-    // What is being said right now is not in this view: once it is written down, those NASes are looked at again.
-    const speaking = [...held.lanes];
+    // What is being said right now is not in this view: once it is written down, those routers are looked at again.
+    const speaking = [...held.lanes.values()];
     held.seen = speaking.length === 0 ? { view, atMs: monotonicMs() } : null;
     const id = held.claim.subscriberId;
-    for (const nasId of new Set([...speaking, ...nasesToTell(view)])) {
-      const lane = this.#lane(nasId);
+    const routers = new Map([...speaking, ...routersToTell(view)].map((router) => [keyOf(router), router]));
+    for (const [key, router] of routers) {
+      const lane = this.#lane(router);
       const waitMs = lane.waitMs(id);
       if (waitMs === 0) {
-        held.lanes.add(nasId);
+        held.lanes.set(key, router);
         lane.add(id);
-      } else if (lane.silent) held.failure = `${this.#nameOf(nasId)} does not answer`;
+      } else if (lane.silent) held.failure = `${this.#nameOf(router)} does not answer`;
       else held.postponedTo = Math.min(held.postponedTo, this.#options.clock() + waitMs);
     }
   }
 
-  #lane(nasId: number): Lane {
-    const known = this.#lanes.get(nasId);
-    if (known !== undefined) return known;
+  #lane({ nasId, nasAddress }: Router): Lane {
+    const router = { nasId, nasAddress };
+    const known = this.#lanes.get(keyOf(router));
+    if (known !== undefined) return known.lane;
     const lane: Lane = new Lane({
       perSecond: () => this.#options.nases().get(nasId)?.coaPerSecond ?? PACE_UNKNOWN_NAS,
-      work: (ids, ended) => void this.#work(lane, nasId, ids, ended),
-      released: (ids) => this.#released(nasId, ids),
-      recovered: () => this.#recovered(nasId),
+      work: (ids, ended) => void this.#work(lane, router, ids, ended),
+      released: (ids) => this.#released(router, ids),
+      recovered: () => this.#recovered(router),
       random: this.#random,
     });
-    this.#lanes.set(nasId, lane);
+    this.#lanes.set(keyOf(router), { router, lane });
     return lane;
   }
 
   /** The lane's turn: facts are read once more, so that what is said is the newest there is at this moment. */
-  async #work(lane: Lane, nasId: number, ids: readonly number[], ended: (id: number) => void): Promise<void> {
+  async #work(lane: Lane, router: Router, ids: readonly number[], ended: (id: number) => void): Promise<void> {
     let views: Map<number, View>;
     try {
       views = this.#freshlySeen(ids) ?? (await this.#look(ids, () => undefined));
@@ -221,7 +229,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       }
       return;
     }
-    await Promise.all(ids.map((id) => this.#turn(lane, nasId, id, views.get(id) ?? 'absent', ended)));
+    await Promise.all(ids.map((id) => this.#turn(lane, router, id, views.get(id) ?? 'absent', ended)));
   }
 
   /** What the visits saw of these just now; null if it is older for any of them. A view is used once. */
@@ -236,9 +244,9 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     return views.size === ids.length ? views : null;
   }
 
-  async #turn(lane: Lane, nasId: number, id: number, view: View, ended: (id: number) => void): Promise<void> {
+  async #turn(lane: Lane, router: Router, id: number, view: View, ended: (id: number) => void): Promise<void> {
     const deeds = new Deeds();
-    const failure = await this.#act(lane, nasId, view, deeds);
+    const failure = await this.#act(lane, router, view, deeds);
     const held = this.#held.get(id);
     let settlement: Settlement | null = null;
     if (held !== undefined) {
@@ -248,7 +256,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
         held.validUntil = view.validUntil;
         held.validBelow = view.validBelow;
       }
-      if (!lane.wantsAgain(id)) held.lanes.delete(nasId);
+      if (!lane.wantsAgain(id)) held.lanes.delete(keyOf(router));
       if (held.lanes.size === 0) {
         this.#held.delete(id);
         settlement = this.#settlementOf(held);
@@ -260,44 +268,44 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     ended(id);
   }
 
-  /** Does what is to be done on one NAS; returns what failed. Our own mistakes end as a failure of this subscriber. */
-  async #act(lane: Lane, nasId: number, view: View, deeds: Deeds): Promise<string | null> {
+  /** Does what is to be done on one router; returns what failed. Our own mistakes end as a failure of this subscriber. */
+  async #act(lane: Lane, router: Router, view: View, deeds: Deeds): Promise<string | null> {
     if (view === 'absent') return null;
     if (view instanceof Error) return view.message;
     let failure: string | null = null;
     try {
       for (const step of view.steps) {
-        if (step.action.nasId !== nasId || step.action.do === 'keep' || this.#stopped) continue;
+        if (keyOf(step.session) !== keyOf(router) || step.action.do === 'keep' || this.#stopped) continue;
         const failed = await carryOut(this.#actor, lane, step, deeds);
-        if (failed !== null) failure = `${this.#nameOf(nasId)}: ${failed}`;
+        if (failed !== null) failure = `${this.#nameOf(router)}: ${failed}`;
       }
     } catch (error) {
-      this.#options.log.error({ err: error, nasId }, 'enforcement stumbled over a session');
+      this.#options.log.error({ err: error, ...router }, 'enforcement stumbled over a session');
       failure = faultOf(error).message;
     }
     return failure;
   }
 
-  #released(nasId: number, ids: readonly number[]): void {
+  #released(router: Router, ids: readonly number[]): void {
     this.#options.log.warn(
-      { nas: this.#nameOf(nasId), waiting: ids.length },
+      { nas: this.#nameOf(router), waiting: ids.length },
       'a NAS does not answer CoA or Disconnect',
     );
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      held.failure = `${this.#nameOf(nasId)} does not answer`;
-      held.lanes.delete(nasId);
+      held.failure = `${this.#nameOf(router)} does not answer`;
+      held.lanes.delete(keyOf(router));
       if (held.lanes.size > 0) continue;
       this.#held.delete(id);
       void this.#settle(this.#settlementOf(held));
     }
   }
 
-  #recovered(nasId: number): void {
-    this.#options.log.info({ nas: this.#nameOf(nasId) }, 'a NAS answers again');
+  #recovered(router: Router): void {
+    this.#options.log.info({ nas: this.#nameOf(router) }, 'a NAS answers again');
     const at = this.#options.clock();
-    retryFailedOn(this.#options.db, nasId, at).then(
+    retryFailedOn(this.#options.db, router, at).then(
       () => this.#arm(at),
       (error) =>
         this.#options.log.warn({ err: error }, 'enforcement cannot hurry what had failed: it goes by its back-off'),
@@ -307,7 +315,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   async #probe(subscriberId: number): Promise<number> {
     const deeds = new Deeds();
     const sessions = await liveSessions(this.#options.db, [subscriberId]);
-    await Promise.all(sessions.map((session) => probe(this.#actor, this.#lane(session.nasId), session, deeds)));
+    await Promise.all(sessions.map((session) => probe(this.#actor, this.#lane(session), session, deeds)));
     await this.#recorder.write(turnOf(deeds, null));
     if (deeds.gone.length > 0) this.#options.onSessionsEnded?.([subscriberId]);
     return deeds.gone.length;
@@ -327,8 +335,9 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     return { ...back, dueAt: Math.min(back.dueAt, retryAt), attempts, error: held.failure };
   }
 
-  #nameOf(nasId: number): string {
-    return this.#options.nases().get(nasId)?.name ?? `NAS ${nasId}`;
+  /** With its address: of a block it tells which router is meant. */
+  #nameOf({ nasId, nasAddress }: Router): string {
+    return `${this.#options.nases().get(nasId)?.name ?? `NAS ${nasId}`} (${nasAddress})`;
   }
 }
 
@@ -345,8 +354,8 @@ function handBack(held: Held): Settlement {
 
 const turnOf = (deeds: Deeds, settlement: Settlement | null) => ({ ...deeds, settlement });
 
-function nasesToTell(view: Assessment): number[] {
-  return view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.action.nasId);
+function routersToTell(view: Assessment): Router[] {
+  return view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.session);
 }
 
 const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

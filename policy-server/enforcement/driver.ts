@@ -16,6 +16,8 @@ export type NasDriver = {
 /** What identifies a session to its NAS. */
 export type DrivenSession = {
   readonly nasId: number;
+  /** Where its accounting comes from: which router, when the NAS is a block of addresses. */
+  readonly nasAddress: string;
   readonly username: string;
   /** As the NAS sent it, octet for octet. */
   readonly acctSessionId: string;

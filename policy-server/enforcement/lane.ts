@@ -3,8 +3,9 @@ import { SECOND } from '#domain/time';
 import { backoffMs } from '#enforcement/backoff';
 
 /**
- * The way to one NAS: who waits for a word to it, how fast words may go, and whether it answers at all. Lanes know
- * nothing of each other, so a NAS that is dead or slow holds up nobody but its own.
+ * The way to one router (a NAS, or one address of a NAS that is a block): who waits for a word to it, how fast words may
+ * go, and whether it answers at all. Lanes know nothing of each other, so a router that is dead or slow holds up nobody but
+ * its own.
  */
 export type LaneOptions = {
   /** Requests a second this NAS is to get; read at each step, so that a change of it takes hold. */

@@ -53,6 +53,7 @@ export type Loop = {
 export type LoopStatus = {
   /** Subscribers being looked at or waiting for a word to their NAS. */
   readonly held: number;
+  /** Of a NAS that is a block, all its routers together; `silent`: one of them does not answer. */
   readonly nases: readonly { nasId: number; queued: number; inFlight: number; silent: boolean }[];
 };
 

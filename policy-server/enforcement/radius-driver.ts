@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net';
 import { assert } from '#domain/assert';
 import type { Decision } from '#domain/decision';
 import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
+import { ADDRESS_BITS, liesIn, parsePrefix } from '#radius/address';
 import type { CoaClient, CoaOutcome, CoaTarget } from '#radius/coa-client';
 import { printOutcome } from '#radius/coa-client';
 import { MIKROTIK_VENDOR, mikrotikRateLimit } from '#radius/mikrotik';
@@ -18,7 +19,7 @@ const MIKROTIK = { rateLimit: 8, addressList: 19 } as const;
  * address-list. Session-Timeout is left out: whether RouterOS counts a new one from the session's start or from its
  * arrival is not documented, and what the session was given at its start only makes it dial once more.
  *
- * `targetOf` gives where a session's NAS takes CoA; null when that is not known (a NAS entered as a block of addresses).
+ * `targetOf` gives where the router that holds a session takes CoA; null when that is not known (see `coaTargets`).
  */
 export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSession) => CoaTarget | null): NasDriver {
   const evidence = new Evidence();
@@ -26,7 +27,7 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
   /** Sends once; with more identification if the NAS says that what it got is not enough (402, 508). */
   const ask = async (session: DrivenSession, kind: Kind, write: (packet: Writer) => void): Promise<Answer> => {
     const target = targetOf(session);
-    if (target === null) return { is: 'cannot', said: 'not asked: the address of the NAS is not known' };
+    if (target === null) return { is: 'cannot', said: 'not asked: the address of its router is not known' };
     const code = kind === 'disconnect' ? Code.disconnectRequest : Code.coaRequest;
     const send = (identify: typeof identifyBriefly) =>
       client.send(target, {
@@ -39,8 +40,8 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
     const outcome = await send(identifyBriefly);
     const wantsMore = outcome.is === 'nak' && (outcome.errorCause === 402 || outcome.errorCause === 508);
     const final = wantsMore ? await send(identifyFully) : outcome;
-    if (final.is === 'ack') evidence.acknowledged(session.nasId, kind);
-    return meaning(kind, final, evidence.of(session.nasId));
+    if (final.is === 'ack') evidence.acknowledged(session, kind);
+    return meaning(kind, final, evidence.of(session));
   };
 
   const disconnect = (session: DrivenSession) => ask(session, 'disconnect', nothing);
@@ -81,7 +82,7 @@ function identifyFully(packet: Writer, session: DrivenSession): void {
   if (session.mac !== null) packet.addText(ATTRIBUTE.callingStationId, session.mac);
 }
 
-/** What a NAS has shown it can do: the weight of its 406. */
+/** What a router has shown it can do: the weight of its 406. */
 type Shown = {
   /** It acknowledged something for some session, so it finds sessions by what we send. */
   readonly finds: boolean;
@@ -89,15 +90,18 @@ type Shown = {
   readonly changes: boolean;
 };
 
+/** For each router by itself: those of one block may be of different makes. */
 class Evidence {
-  readonly #shown = new Map<number, Shown>();
+  readonly #shown = new Map<string, Shown>();
 
-  of(nasId: number): Shown {
-    return this.#shown.get(nasId) ?? { finds: false, changes: false };
+  of({ nasId, nasAddress }: DrivenSession): Shown {
+    return this.#shown.get(`${nasId} ${nasAddress}`) ?? { finds: false, changes: false };
   }
 
-  acknowledged(nasId: number, kind: Kind): void {
-    this.#shown.set(nasId, { finds: true, changes: kind === 'coa' || this.of(nasId).changes });
+  acknowledged(session: DrivenSession, kind: Kind): void {
+    const { nasId, nasAddress } = session;
+    const changes = kind === 'coa' || this.of(session).changes;
+    this.#shown.set(`${nasId} ${nasAddress}`, { finds: true, changes });
   }
 }
 
@@ -132,15 +136,24 @@ function meaningOf(kind: Kind, outcome: CoaOutcome, shown: Shown): Answer['is'] 
 }
 
 /**
- * Where each NAS takes CoA. One entered as a block of addresses is left out: which address of it holds a session is not
- * known, so nothing can be sent to it.
+ * Where the router that holds a session takes CoA: port and secret are those of its NAS; the address is the NAS's where that
+ * is a single one, else the one the session's accounting comes from. null for a NAS that is gone, and for an address that a
+ * block does not hold any more: the secret may be another's.
  */
-export function coaTargets(nases: readonly LoadedNas[]): Map<number, CoaTarget> {
-  const targets = new Map<number, CoaTarget>();
-  for (const nas of nases) {
-    const [address = '', bits] = nas.address.split('/');
-    const single = bits === undefined || bits === (isIPv4(address) ? '32' : '128');
-    if (single) targets.set(nas.id, { address, port: nas.coaPort, secret: new Secret(nas.secret.reveal()) });
-  }
-  return targets;
+export function coaTargets(
+  nases: readonly LoadedNas[],
+): (session: Pick<DrivenSession, 'nasId' | 'nasAddress'>) => CoaTarget | null {
+  const targets = new Map(nases.map((nas) => [nas.id, { block: parsePrefix(nas.address), target: targetOf(nas) }]));
+  return ({ nasId, nasAddress }) => {
+    const found = targets.get(nasId);
+    if (found === undefined) return null;
+    const { block, target } = found;
+    if (block.bits === ADDRESS_BITS) return target;
+    return liesIn(nasAddress, block) ? { ...target, address: nasAddress } : null;
+  };
+}
+
+function targetOf(nas: LoadedNas): CoaTarget {
+  const [address = ''] = nas.address.split('/');
+  return { address, port: nas.coaPort, secret: new Secret(nas.secret.reveal()) };
 }

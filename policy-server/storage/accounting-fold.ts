@@ -9,6 +9,7 @@ export type SessionRow = {
   readonly id: number;
   readonly key: string;
   readonly nasId: number;
+  readonly nasAddress: string;
   readonly acctSessionId: string;
   readonly username: string;
   readonly subscriberId: number | null;
@@ -38,6 +39,8 @@ export type Slot = {
   readonly id: number | null;
   readonly key: string;
   readonly nasId: number;
+  /** Where its NAS last spoke of it from. */
+  nasAddress: string;
   readonly acctSessionId: string;
   readonly username: string;
   subscriberId: number | null;
@@ -57,7 +60,7 @@ export type Slot = {
   startedHere: boolean;
   /** What has to be written: nothing, the counters alone (nearly always), or everything. */
   write: 'nothing' | 'counters' | 'all';
-  /** Enforcement should look at the subscriber: the session is new, over, back, or was not ended after all. */
+  /** Enforcement should look at the subscriber: the session is new, over, back, elsewhere, or was not ended after all. */
   wake: boolean;
 };
 
@@ -73,11 +76,12 @@ const START_TOLERANCE_MS = 15 * MINUTE;
 /**
  * The sessions a batch is about. A record with our token belongs to the session with that key, unless that one
  * has another Acct-Session-Id (a NAS that used a Class twice): then its key is token and id together. A record without goes by
- * NAS, id and user name to the session whose life it falls into; the id alone recurs after 16 reboots.
+ * NAS, address, id and user name to the session whose life it falls into; the id alone recurs after 16 reboots, and two
+ * routers of one block may use it at once.
  */
 export class Slots {
   readonly #byKey = new Map<string, Slot>();
-  /** By NAS, id and user name; made when a record without Class first asks for it. */
+  /** By NAS, id and user name (an address may change under way); made when a record without Class first asks for it. */
   #byId: Map<string, Slot[]> | null = null;
 
   get all(): Iterable<Slot> {
@@ -103,8 +107,8 @@ export class Slots {
     const key = this.keyOf(record);
     if (key !== null) return this.#byKey.get(key);
     return this.#idIndex()
-      .get(classlessPrefix(record))
-      ?.filter((slot) => livedAt(slot, record))
+      .get(idOf(record))
+      ?.filter((slot) => slot.nasAddress === record.nasAddress && livedAt(slot, record))
       .sort((a, b) => distance(a, record) - distance(b, record))[0];
   }
 
@@ -130,18 +134,18 @@ export class Slots {
 }
 
 function addTo(index: Map<string, Slot[]>, slot: Slot): void {
-  const prefix = classlessPrefix(slot);
-  const same = index.get(prefix);
-  if (same === undefined) index.set(prefix, [slot]);
+  const id = idOf(slot);
+  const same = index.get(id);
+  if (same === undefined) index.set(id, [slot]);
   else same.push(slot);
 }
 
-/** What the keys of a session without Class begin with; `|` cannot make two of them equal, the id comes last but one. */
-export const classlessPrefix = (record: {
-  readonly nasId: number;
-  readonly acctSessionId: string;
-  readonly username: string;
-}): string => `${record.nasId}|${record.acctSessionId}|${record.username}|`;
+const idOf = ({ nasId, acctSessionId, username }: SessionRecord | Slot): string =>
+  `${nasId}|${acctSessionId}|${username}`;
+
+/** What the keys of a session without Class begin with. */
+export const classlessPrefix = ({ nasId, nasAddress, acctSessionId, username }: SessionRecord): string =>
+  `${nasId}|${nasAddress}|${acctSessionId}|${username}|`;
 
 export const splitKey = (record: SessionRecord): string => `${record.token}/${record.acctSessionId}`;
 
@@ -168,6 +172,7 @@ function slotOfRow(row: SessionRow): Slot {
     id: row.id,
     key: row.key,
     nasId: row.nasId,
+    nasAddress: row.nasAddress,
     acctSessionId: row.acctSessionId,
     username: row.username,
     subscriberId: row.subscriberId,
@@ -193,6 +198,7 @@ function newSlot(key: string, record: SessionRecord): Slot {
     id: null,
     key,
     nasId: record.nasId,
+    nasAddress: record.nasAddress,
     acctSessionId: record.acctSessionId,
     username: record.username,
     subscriberId: null,
@@ -262,9 +268,16 @@ function closeDay(slot: Slot, result: FoldResult): void {
   slot.dayDown = 0;
 }
 
-/** What a first Start may lack and a later record brings (RouterOS: Framed-IP-Address). */
+/** What a first Start may lack and a later record brings (RouterOS: Framed-IP-Address), and where the NAS speaks from now. */
 function takeDetails(slot: Slot, record: SessionRecord): boolean {
   let changed = false;
+  // Another NAS that knows our token has another secret: what it says of the address is worth nothing to this one.
+  if (record.nasId === slot.nasId && record.nasAddress !== slot.nasAddress) {
+    slot.nasAddress = record.nasAddress;
+    // What is on its way goes to where the session was.
+    slot.wake = true;
+    changed = true;
+  }
   if (record.framedIp !== null && record.framedIp !== slot.framedIp) {
     slot.framedIp = record.framedIp;
     changed = true;

@@ -26,7 +26,8 @@ on conflict (journal) do update set segment = excluded.segment, "offset" = exclu
   where p.segment = $2::bigint and p."offset" = $3::bigint
 returning 1 as claimed`;
 
-const SESSION_COLUMNS = `s.id, s.key, s.nas_id as "nasId", s.acct_session_id as "acctSessionId", s.username,
+const SESSION_COLUMNS = `s.id, s.key, s.nas_id as "nasId", host(s.nas_address) as "nasAddress",
+  s.acct_session_id as "acctSessionId", s.username,
   s.subscriber_id as "subscriberId", s.mac, host(s.framed_ip) as "framedIp", s.nas_port_id as "nasPortId",
   s.started_at as "startedAt", s.heard_at as "heardAt", s.seconds, s.up_bytes as "upBytes", s.down_bytes as "downBytes",
   s.raw_up as "rawUp", s.raw_down as "rawDown", s.day, s.day_up as "dayUp", s.day_down as "dayDown",
@@ -44,8 +45,8 @@ where s.id in (
 )
 order by s.id for no key update of s`;
 
-const MOVED = `id, key, nas_id, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at, heard_at,
-  seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
+const MOVED = `id, key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
+  heard_at, seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
 
 /** A session that went to the history is heard of again: it comes back, with nothing on its running day. */
 export const RESTORE_BY_KEY = `
@@ -55,7 +56,7 @@ with gone as (
 insert into session (${MOVED}, day) overriding system value
 select ${MOVED}, (gone.heard_at at time zone $3)::date from gone on conflict (key) do nothing`;
 
-/** The same for sessions without Class: all of their id and user; which one is meant is told by its times. */
+/** The same for sessions without Class: all of their router, id and user; which one is meant is told by its times. */
 export const HISTORY_BY_PREFIX = `
 select h.key, h.started_at as "startedAt", h.heard_at as "heardAt", q.prefix
 from unnest($1::text[]) q (prefix)
@@ -93,28 +94,28 @@ update session s set heard_at = to_timestamp(u.heard / 1000), seconds = u.second
   raw_up = u.raw_up, raw_down = u.raw_down, day_up = u.day_up, day_down = u.day_down, day = u.day,
   subscriber_id = u.subscriber_id, mac = u.mac, framed_ip = u.framed_ip, nas_port_id = u.nas_port_id,
   confirmed_at = to_timestamp(u.confirmed / 1000), ending_since = to_timestamp(u.ending / 1000),
-  ended_at = to_timestamp(u.ended / 1000), cause = u.cause, flags = string_to_array(u.flags, ',')
+  ended_at = to_timestamp(u.ended / 1000), cause = u.cause, flags = string_to_array(u.flags, ','), nas_address = u.nas_address
 from unnest($1::bigint[], $2::float8[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
   $9::bigint[], $10::date[], $11::bigint[], $12::text[], $13::inet[], $14::text[], $15::float8[], $16::float8[],
-  $17::float8[], $18::text[], $19::text[])
+  $17::float8[], $18::text[], $19::text[], $20::inet[])
   u (id, heard, seconds, up, down, raw_up, raw_down, day_up, day_down, day, subscriber_id, mac, framed_ip, nas_port_id,
-     confirmed, ending, ended, cause, flags)
+     confirmed, ending, ended, cause, flags, nas_address)
 where s.id = u.id`;
 
 export const INSERT = `
 insert into session (heard_at, seconds, up_bytes, down_bytes, raw_up, raw_down, day_up, day_down, day, subscriber_id, mac,
-  framed_ip, nas_port_id, confirmed_at, ending_since, ended_at, cause, flags, key, nas_id, acct_session_id, username,
-  started_at, told_live, told_fixed, told_at)
+  framed_ip, nas_port_id, confirmed_at, ending_since, ended_at, cause, flags, nas_address, key, nas_id, acct_session_id,
+  username, started_at, told_live, told_fixed, told_at)
 select to_timestamp(u.heard / 1000), u.seconds, u.up, u.down, u.raw_up, u.raw_down, u.day_up, u.day_down, u.day,
   u.subscriber_id, u.mac, u.framed_ip, u.nas_port_id, to_timestamp(u.confirmed / 1000), to_timestamp(u.ending / 1000),
-  to_timestamp(u.ended / 1000), u.cause, string_to_array(u.flags, ','), u.key, u.nas_id, u.acct_session_id, u.username,
-  to_timestamp(u.started / 1000), u.live, u.fixed, to_timestamp(u.told / 1000)
+  to_timestamp(u.ended / 1000), u.cause, string_to_array(u.flags, ','), u.nas_address, u.key, u.nas_id, u.acct_session_id,
+  u.username, to_timestamp(u.started / 1000), u.live, u.fixed, to_timestamp(u.told / 1000)
 from unnest($1::float8[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
   $9::date[], $10::bigint[], $11::text[], $12::inet[], $13::text[], $14::float8[], $15::float8[], $16::float8[],
-  $17::text[], $18::text[], $19::text[], $20::int[], $21::text[], $22::text[], $23::float8[], $24::text[], $25::text[],
-  $26::float8[])
+  $17::text[], $18::text[], $19::inet[], $20::text[], $21::int[], $22::text[], $23::text[], $24::float8[], $25::text[],
+  $26::text[], $27::float8[])
   u (heard, seconds, up, down, raw_up, raw_down, day_up, day_down, day, subscriber_id, mac, framed_ip, nas_port_id,
-     confirmed, ending, ended, cause, flags, key, nas_id, acct_session_id, username, started, live, fixed, told)`;
+     confirmed, ending, ended, cause, flags, nas_address, key, nas_id, acct_session_id, username, started, live, fixed, told)`;
 
 const ADD_UP = `on conflict (subscriber_id, day) do update
   set up_bytes = d.up_bytes + excluded.up_bytes, down_bytes = d.down_bytes + excluded.down_bytes`;
@@ -148,9 +149,11 @@ where s.subscriber_id = any($1::bigint[]) and s.ended_at is null and exists (
   select from session n where n.subscriber_id = s.subscriber_id and n.ended_at is null and n.key = any($2::text[])
     and n.nas_id = s.nas_id and n.username = s.username and n.mac = s.mac and n.started_at > s.started_at and n.id <> s.id)`;
 
+/** Open sessions of one router that began, and were last heard of, before an instant. */
 export const OPEN_OF_NAS = `
 select s.id from session s
-where s.nas_id = $1 and s.ended_at is null and s.started_at < $2::timestamptz and s.heard_at < $2::timestamptz`;
+where s.nas_id = $1 and s.nas_address = $2::inet and s.ended_at is null
+  and s.started_at < $3::timestamptz and s.heard_at < $3::timestamptz`;
 
 export const QUARANTINE = `
 insert into quarantine (journal, segment, "offset", reason, packet)
@@ -160,14 +163,14 @@ on conflict (journal, segment, "offset") do nothing`;
 
 export const SILENT = `select id, heard_at as "heardAt" from session where ended_at is null and heard_at < $1::timestamptz limit 20000`;
 
-/** RouterOS ids are 8 hex digits: service (2), boot (1), session (5). The newest session of a NAS tells the present boot. */
+/** RouterOS ids are 8 hex digits: service (2), boot (1), session (5). The newest session of a router tells its present boot. */
 export const GHOSTS = `
 with present as (
-  select distinct on (nas_id) nas_id, substr(acct_session_id, 3, 1) as boot, started_at
+  select distinct on (nas_id, nas_address) nas_id, nas_address, substr(acct_session_id, 3, 1) as boot, started_at
   from session where ended_at is null and acct_session_id ~ '^[0-9a-f]{8}$'
-  order by nas_id, started_at desc
+  order by nas_id, nas_address, started_at desc
 )
-select s.id, s.heard_at as "heardAt" from session s join present p using (nas_id)
+select s.id, s.heard_at as "heardAt" from session s join present p using (nas_id, nas_address)
 where s.ended_at is null and s.acct_session_id ~ '^[0-9a-f]{8}$' and substr(s.acct_session_id, 3, 1) <> p.boot
   and s.started_at < p.started_at and s.heard_at < $1::timestamptz
 limit 20000`;

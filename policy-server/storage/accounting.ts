@@ -329,6 +329,7 @@ const detailColumns = (slots: readonly Slot[]): unknown[] => [
   numbers(slots.map((slot) => slot.state!.endedAt)),
   slots.map((slot) => slot.state!.cause),
   slots.map((slot) => slot.state!.flags.join(',')),
+  slots.map((slot) => slot.nasAddress),
 ];
 
 const identityColumns = (slots: readonly Slot[]): unknown[] => [
@@ -370,6 +371,6 @@ async function endReplaced(tx: Queryable, slots: Slots, woken: Set<number>): Pro
 }
 
 async function endSessionsOfNas(tx: Queryable, record: NasRecord, woken: Set<number>): Promise<void> {
-  const open = await tx.query<{ id: number }>(sql.OPEN_OF_NAS, [record.nasId, timestamp(record.at)]);
+  const open = await tx.query<{ id: number }>(sql.OPEN_OF_NAS, [record.nasId, record.nasAddress, timestamp(record.at)]);
   await assumeEnded(tx, open, 'NAS-Reboot', woken);
 }

@@ -106,14 +106,19 @@ export async function earliestDue(db: Queryable): Promise<Instant | null> {
   return row?.at ?? null;
 }
 
-/** A NAS answers again: everybody with a live session on it whose last look failed is due at once. */
-export async function retryFailedOn(db: Queryable, nasId: number, at: Instant): Promise<number> {
+/** A router answers again: everybody with a live session on it whose last look failed is due at once. */
+export async function retryFailedOn(
+  db: Queryable,
+  router: { readonly nasId: number; readonly nasAddress: string },
+  at: Instant,
+): Promise<number> {
   return db.execute(
     `update due set due_at = $2::timestamptz
      where attempts > 0 and claimed_until is null and due_at > $2::timestamptz
-       and exists (select 1 from session s where s.subscriber_id = due.subscriber_id and s.nas_id = $1 and s.ended_at is null)`,
-    [nasId, timestamp(at)],
-    'due-retry-nas',
+       and exists (select 1 from session s where s.subscriber_id = due.subscriber_id and s.nas_id = $1
+                     and s.nas_address = $3::inet and s.ended_at is null)`,
+    [router.nasId, timestamp(at), router.nasAddress],
+    'due-retry-router',
   );
 }
 

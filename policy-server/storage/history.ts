@@ -6,6 +6,7 @@ import { timestamp } from '#storage/database';
 export type PastSession = {
   readonly key: string;
   readonly nasId: number;
+  readonly nasAddress: string;
   readonly acctSessionId: string;
   readonly username: string;
   readonly subscriberId: number | null;
@@ -27,11 +28,11 @@ export type DayUsage = { readonly day: string; readonly upBytes: number; readonl
 /** Default retention: 13 months, so that a dispute about the same month a year ago can be settled. */
 export const RETENTION_MONTHS = 13;
 
-const MOVED = `id, key, nas_id, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at, heard_at,
-  seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
+const MOVED = `id, key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
+  heard_at, seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
 
-const COLUMNS = `key, nas_id as "nasId", acct_session_id as "acctSessionId", username, subscriber_id as "subscriberId", mac,
-  host(framed_ip) as "framedIp", nas_port_id as "nasPortId", started_at as "startedAt", heard_at as "heardAt", seconds,
+const COLUMNS = `key, nas_id as "nasId", host(nas_address) as "nasAddress", acct_session_id as "acctSessionId", username,
+  subscriber_id as "subscriberId", mac, host(framed_ip) as "framedIp", nas_port_id as "nasPortId", started_at as "startedAt", heard_at as "heardAt", seconds,
   up_bytes as "upBytes", down_bytes as "downBytes", ended_at as "endedAt", cause, flags`;
 
 const PARTITIONED = ['session_history', 'usage_daily'] as const;

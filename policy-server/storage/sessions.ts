@@ -10,6 +10,8 @@ export type LiveSession = ObservedSession & {
   readonly key: string;
   readonly subscriberId: number | null;
   readonly username: string;
+  /** Where its accounting last came from: of a NAS that is a block of addresses, the router that holds it. */
+  readonly nasAddress: string;
   /** As received, octet for octet (RouterOS compares it so). */
   readonly acctSessionId: string;
   readonly mac: string | null;
@@ -28,8 +30,8 @@ export type LiveSession = ObservedSession & {
 
 type Row = Omit<LiveSession, 'told'> & { readonly live: string | null; readonly fixed: string | null };
 
-const COLUMNS = `s.id as "sessionId", s.key, s.nas_id as "nasId", s.acct_session_id as "acctSessionId", s.username,
-  s.subscriber_id as "subscriberId", s.mac, host(s.framed_ip) as "framedIp", s.nas_port_id as "nasPortId",
+const COLUMNS = `s.id as "sessionId", s.key, s.nas_id as "nasId", host(s.nas_address) as "nasAddress",
+  s.acct_session_id as "acctSessionId", s.username, s.subscriber_id as "subscriberId", s.mac, host(s.framed_ip) as "framedIp", s.nas_port_id as "nasPortId",
   s.started_at as "startedAt", s.heard_at as "heardAt", s.seconds, s.up_bytes as "upBytes", s.down_bytes as "downBytes",
   s.told_live as live, s.told_fixed as fixed, s.told_at as "toldAt", s.confirmed_at as "confirmedAt",
   s.ending_since as "endingSince", s.flags`;
@@ -44,13 +46,16 @@ export async function liveSessions(db: Queryable, subscriberIds: readonly number
   return rows.map(session);
 }
 
-/** A session of this NAS other than `sessionId` that is surely alive: the one heard of most recently; null when none. */
-export async function anotherLiveSession(db: Queryable, nasId: number, sessionId: number): Promise<LiveSession | null> {
+/** Another session of the same router that is surely alive: the one heard of most recently; null when none. */
+export async function anotherLiveSession(
+  db: Queryable,
+  { nasId, nasAddress, sessionId }: Pick<LiveSession, 'nasId' | 'nasAddress' | 'sessionId'>,
+): Promise<LiveSession | null> {
   const [row] = await db.query<Row>(
     `select ${COLUMNS} from session s
-     where s.nas_id = $1 and s.id <> $2 and s.ended_at is null and s.ending_since is null
+     where s.nas_id = $1 and s.nas_address = $3::inet and s.id <> $2 and s.ended_at is null and s.ending_since is null
      order by s.heard_at desc limit 1`,
-    [nasId, sessionId],
+    [nasId, sessionId, nasAddress],
   );
   return row === undefined ? null : session(row);
 }

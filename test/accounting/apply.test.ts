@@ -271,8 +271,8 @@ describe('ends that nobody reported', () => {
   test('13: ten thousand ghosts of a restart end at once, no live session with them', async () => {
     await ledger.apply(heard(10 * 3600, { id: '81100000', up: 1 }));
     await db.query(
-      `insert into session (key, nas_id, acct_session_id, username, started_at, heard_at, day)
-       select 'g' || i, $1, '810' || lpad(to_hex(i), 5, '0'), 'u' || i, $2::timestamptz - interval '1 day', $2, '2026-11-20'
+      `insert into session (key, nas_id, nas_address, acct_session_id, username, started_at, heard_at, day)
+       select 'g' || i, $1, '10.0.0.1', '810' || lpad(to_hex(i), 5, '0'), 'u' || i, $2::timestamptz - interval '1 day', $2, '2026-11-20'
        from generate_series(1, 10000) i`,
       [nasId, timestamp(NOON - 12 * HOUR)],
     );

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { octetsOf, parseAddress, printAddress } from '#radius/address';
 import type { JournalOptions } from '#radius/journal';
 import { Journal, JournalReader, readJournal, removeApplied } from '#radius/journal';
 import { crc32c } from '#radius/journal-format';
@@ -27,6 +28,9 @@ async function opened(options: Partial<JournalOptions> = {}): Promise<Journal> {
   return journal;
 }
 
+const address = (text: string): Buffer => octetsOf(parseAddress(text)!);
+const ROUTER = address('10.0.0.1');
+
 /** A packet of its own for each number, of differing lengths. */
 const packet = (n: number): Buffer => {
   const octets = Buffer.alloc(20 + ((n * 37) % 300), n & 255);
@@ -41,7 +45,7 @@ const segments = (): string[] => fs.readdirSync(folder).sort();
 
 /** Appends and waits until all is on disk. */
 async function written(journal: Journal, from: number, to: number): Promise<void> {
-  for (let n = from; n < to; n += 1) journal.append(1, 1000 + n, packet(n));
+  for (let n = from; n < to; n += 1) journal.append(1, ROUTER, 1000 + n, packet(n));
   await vi.waitFor(() => expect(journal.pending).toBe(0));
 }
 
@@ -49,16 +53,31 @@ test('CRC-32C of "123456789" is e3069283', () => {
   expect(crc32c(Buffer.from('123456789'), 0, 9).toString(16)).toBe('e3069283');
 });
 
+test('an address is printed in one way, however it was written: IPv4 also where it is mapped', () => {
+  const printed = (text: string): string => printAddress(Buffer.concat([Buffer.alloc(3), address(text)]), 3);
+  expect(
+    ['10.1.0.5', '::ffff:10.1.0.5', '2001:0DB8:0:0:1:0:0:1', 'fe80::1%eth0', '::1', '2001:db8::', '1:0:2::3:0'].map(
+      printed,
+    ),
+  ).toEqual(['10.1.0.5', '10.1.0.5', '2001:db8::1:0:0:1', 'fe80::1', '::1', '2001:db8::', '1:0:2::3:0']);
+});
+
 describe('writing', () => {
-  test('what was appended is read back: packet, NAS, time of arrival, in order', async () => {
+  test('what was appended is read back: packet, NAS, the address it sent from, time of arrival, in order', async () => {
     const journal = await opened();
-    journal.append(7, 1_763_000_000_123, packet(5));
-    journal.append(8, 1_763_000_000_124, Buffer.concat([packet(6), Buffer.alloc(50)]), packet(6).length);
+    journal.append(7, address('10.1.0.5'), 1_763_000_000_123, packet(5));
+    journal.append(
+      8,
+      address('2001:db8::ffff:0:5'),
+      1_763_000_000_124,
+      Buffer.concat([packet(6), Buffer.alloc(50)]),
+      packet(6).length,
+    );
     await vi.waitFor(() => expect(journal.pending).toBe(0));
     const entries = [...readJournal(folder)];
-    expect(entries.map(({ nasId, receivedAt }) => [nasId, receivedAt])).toEqual([
-      [7, 1_763_000_000_123],
-      [8, 1_763_000_000_124],
+    expect(entries.map(({ nasId, nasAddress, receivedAt }) => [nasId, nasAddress, receivedAt])).toEqual([
+      [7, '10.1.0.5', 1_763_000_000_123],
+      [8, '2001:db8::ffff:0:5', 1_763_000_000_124],
     ]);
     expect(entries.map((entry) => entry.packet.equals(packet(entry.packet.readUInt32BE(0))))).toEqual([true, true]);
   });
@@ -69,9 +88,9 @@ describe('writing', () => {
     const journal = await opened({ fs: disk, onDurable: (upTo) => durable.push(upTo) });
     const before = disk.writes;
     disk.hold();
-    for (let n = 0; n < 100; n += 1) expect(journal.append(1, n, packet(n))).toBe(n);
+    for (let n = 0; n < 100; n += 1) expect(journal.append(1, ROUTER, n, packet(n))).toBe(n);
     await vi.waitFor(() => expect(disk.syncing).toBe(1));
-    for (let n = 100; n < 150; n += 1) journal.append(1, n, packet(n));
+    for (let n = 100; n < 150; n += 1) journal.append(1, ROUTER, n, packet(n));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect([durable, disk.writes - before]).toEqual([[], 1]);
     disk.release();
@@ -105,9 +124,9 @@ describe('writing', () => {
   test('closing writes what is pending, and takes no more', async () => {
     const durable: number[] = [];
     const journal = await opened({ onDurable: (upTo) => durable.push(upTo) });
-    journal.append(1, 1, packet(1));
+    journal.append(1, ROUTER, 1, packet(1));
     const closed = journal.close();
-    expect(journal.append(1, 2, packet(2))).toBe(-1);
+    expect(journal.append(1, ROUTER, 2, packet(2))).toBe(-1);
     await closed;
     expect(durable).toEqual([1]);
   });
@@ -130,10 +149,10 @@ describe('a disk that fails', () => {
       });
       await written(journal, 0, 5);
       fail(disk);
-      for (let n = 5; n < 20; n += 1) journal.append(1, 1000 + n, packet(n));
+      for (let n = 5; n < 20; n += 1) journal.append(1, ROUTER, 1000 + n, packet(n));
       await vi.waitFor(() => expect(journal.healthy).toBe(false));
       const synced = disk.synced.length;
-      for (let n = 20; n < 25; n += 1) expect(journal.append(1, 1000 + n, packet(n))).toBe(n);
+      for (let n = 20; n < 25; n += 1) expect(journal.append(1, ROUTER, 1000 + n, packet(n))).toBe(n);
       await new Promise((resolve) => setTimeout(resolve, 450));
       expect(durable.at(-1)).toBe(5);
       expect(journal.pending).toBe(20);
@@ -157,7 +176,7 @@ describe('a disk that fails', () => {
       return real(fd);
     };
     disk.setBroken(true);
-    journal.append(1, 1, packet(1));
+    journal.append(1, ROUTER, 1, packet(1));
     await vi.waitFor(() => expect(journal.healthy).toBe(false));
     const failed = asked.at(-1)!;
     disk.setBroken(false);
@@ -170,12 +189,12 @@ describe('a disk that fails', () => {
     const journal = await opened({ fs: disk, pendingBytes: 600_000 });
     disk.setBroken(true);
     let refused = 0;
-    for (let n = 0; n < 5000; n += 1) if (journal.append(1, n, packet(n)) === -1) refused += 1;
+    for (let n = 0; n < 5000; n += 1) if (journal.append(1, ROUTER, n, packet(n)) === -1) refused += 1;
     expect(refused).toBeGreaterThan(1000);
     await vi.waitFor(() => expect(journal.healthy).toBe(false));
     disk.setBroken(false);
     await vi.waitFor(() => expect(journal.pending).toBe(0), { timeout: 2000 });
-    expect(journal.append(1, 1, packet(1))).toBe(5000 - refused);
+    expect(journal.append(1, ROUTER, 1, packet(1))).toBe(5000 - refused);
   });
 
   test('a disk full at the start does not keep the server from starting', async () => {
@@ -183,7 +202,7 @@ describe('a disk that fails', () => {
     disk.setRoom(0);
     const journal = await opened({ fs: disk });
     expect(journal.healthy).toBe(false);
-    journal.append(1, 1, packet(1));
+    journal.append(1, ROUTER, 1, packet(1));
     disk.setRoom(1e9);
     await vi.waitFor(() => expect(journal.pending).toBe(0), { timeout: 2000 });
     expect(numbersIn()).toEqual([1]);

@@ -87,11 +87,14 @@ export type StoredSession = {
   ended_at: Instant | null;
   cause: string | null;
   framed_ip: string | null;
+  nas_address: string;
   flags: string[];
 };
 
 export const sessions = (db: Database): Promise<StoredSession[]> =>
-  db.query<StoredSession>('select *, host(framed_ip) as framed_ip from session order by id');
+  db.query<StoredSession>(
+    'select *, host(framed_ip) as framed_ip, host(nas_address) as nas_address from session order by id',
+  );
 
 /** All bytes ever charged to grants. */
 export async function charged(db: Database): Promise<number> {

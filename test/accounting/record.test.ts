@@ -16,9 +16,10 @@ describe('what an Accounting-Request says', () => {
       '043f00427657b58bde4ff5cb20bb77f09334b3f52806000000032c0a383130303030303101066e656d6f0406c0a801102a06ffffffff3406000000012e060000012c';
     const packet = new Packet();
     expect(packet.parse(Buffer.from(hex, 'hex'))).toBe(true);
-    expect(accountingRecord(packet, { id: 3, swapOctets: false }, NOW)).toMatchObject({
+    expect(accountingRecord(packet, { id: 3, swapOctets: false }, '192.0.2.7', NOW)).toMatchObject({
       status: 'interim',
       nasId: 3,
+      nasAddress: '192.0.2.7',
       acctSessionId: '81000001',
       username: 'nemo',
       sessionSeconds: 300,
@@ -100,7 +101,7 @@ describe('what an Accounting-Request says', () => {
   });
 
   test('Accounting-On and -Off need no session', () => {
-    expect(reason([[40, 7]])).toEqual({ status: 'on', nasId: 1, at: NOW, receivedAt: NOW });
+    expect(reason([[40, 7]])).toEqual({ status: 'on', nasId: 1, nasAddress: '10.0.0.1', at: NOW, receivedAt: NOW });
     expect(
       reason([
         [40, 8],

@@ -76,11 +76,12 @@ export function understood(
   attributes: readonly Attribute[],
   receivedAt: Instant,
   nas: AccountingNas = { id: 1, swapOctets: false },
+  nasAddress = '10.0.0.1',
 ): AccountingRecord | Unusable {
   const packet = new Packet();
   const datagram = accountingRequest(attributes);
   if (!packet.parse(datagram)) throw new Error(`not a packet: ${packet.fault}`);
-  return accountingRecord(packet, nas, receivedAt);
+  return accountingRecord(packet, nas, nasAddress, receivedAt);
 }
 
 /** The same where it must be a record of a session. */
@@ -88,8 +89,9 @@ export function sessionRecord(
   attributes: readonly Attribute[],
   receivedAt: Instant,
   nas?: AccountingNas,
+  nasAddress?: string,
 ): SessionRecord {
-  const record = understood(attributes, receivedAt, nas);
+  const record = understood(attributes, receivedAt, nas, nasAddress);
   if (!('acctSessionId' in record)) throw new Error(`no session record: ${JSON.stringify(record)}`);
   return record;
 }

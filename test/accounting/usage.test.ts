@@ -12,6 +12,7 @@ function said(seconds: number | null, up: number, down = 0, more: Said = {}): Se
   return {
     status: 'interim',
     nasId: 1,
+    nasAddress: '10.0.0.1',
     acctSessionId: '81000001',
     username: 'budi',
     token: 'aa',

@@ -154,9 +154,9 @@ async function fill(db: Database): Promise<void> {
     `insert into due (subscriber_id, due_at, valid_below) select id, now() + interval '29 days', 1099511627776 from subscriber`,
   );
   await db.query(
-    `insert into session (key, nas_id, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
+    `insert into session (key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
        heard_at, day, told_live, told_fixed, told_at, confirmed_at, flags)
-     select k, 1, '81' || lpad(to_hex(n - 1), 6, '0'), u, n, 'AA:BB:CC:DD:EE:01', '10.20.30.40', 'ether1', now(), now(),
+     select k, 1, '127.0.0.1', '81' || lpad(to_hex(n - 1), 6, '0'), u, n, 'AA:BB:CC:DD:EE:01', '10.20.30.40', 'ether1', now(), now(),
        (now() at time zone 'Asia/Jakarta')::date, 'rate list=l', 'fixed', now(), now(), '{gigawords}'
      from unnest($1::text[], $2::text[]) with ordinality t (k, u, n)`,
     [numbers.map((i) => token(i).toString('hex')), numbers.map(username)],

@@ -8,7 +8,7 @@ export type Heard = { readonly bytes: Buffer; readonly port: number; readonly at
 /** What a NAS makes of a request: null = silence. */
 export type Reply = (request: Packet, heard: Heard) => Buffer | readonly Buffer[] | null;
 
-/** A UDP port on the loopback that notes what it hears and answers as told. */
+/** A UDP port on a loopback address that notes what it hears and answers as told. */
 export class FakeNas {
   readonly heard: Heard[] = [];
   reply: Reply = () => null;
@@ -16,11 +16,11 @@ export class FakeNas {
   readonly #packet = new Packet();
   port = 0;
 
-  static async open(reply?: Reply): Promise<FakeNas> {
+  static async open(reply?: Reply, at = { address: '127.0.0.1', port: 0 }): Promise<FakeNas> {
     const nas = new FakeNas();
     if (reply !== undefined) nas.reply = reply;
     nas.#socket.on('message', (bytes, from) => nas.#hear(bytes, from));
-    nas.#socket.bind(0, '127.0.0.1');
+    nas.#socket.bind(at.port, at.address);
     await once(nas.#socket, 'listening');
     nas.port = nas.#socket.address().port;
     return nas;

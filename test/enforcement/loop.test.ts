@@ -183,7 +183,10 @@ describe('what a NAS answers', () => {
     await start();
     await network.grant(budi!, time.clock());
     await eventually(async () => (await stateOf(budi!))?.attempts).toBe(1);
-    expect(await stateOf(budi!)).toMatchObject({ told: WALLED, error: 'nas1: CoA: nak 506 resources unavailable' });
+    expect(await stateOf(budi!)).toMatchObject({
+      told: WALLED,
+      error: 'nas1 (127.0.0.1): CoA: nak 506 resources unavailable',
+    });
   });
 
   test('a session the NAS does not know is closed, and its slot is free', async () => {

@@ -57,13 +57,14 @@ export class Network {
     return new Network(db);
   }
 
-  async nas(options: { coaPerSecond?: number; port?: number } = {}): Promise<number> {
+  /** `address` may be a block; left out: one of 127.0.0.1, 127.0.0.2 … */
+  async nas(options: { coaPerSecond?: number; port?: number; address?: string } = {}): Promise<number> {
     const coaPerSecond = options.coaPerSecond ?? 1000;
     const name = `nas${this.nases.size + 1}`;
     const [row] = await this.db.query<{ id: number }>(
       `insert into nas (name, address, secret_sealed, coa_per_second, coa_port)
-       values ($1, ('127.0.0.' || $2::text)::inet::cidr, '', $3, $4) returning id`,
-      [name, this.nases.size + 1, coaPerSecond, options.port ?? 3799],
+       values ($1, $2::inet::cidr, '', $3, $4) returning id`,
+      [name, options.address ?? `127.0.0.${this.nases.size + 1}`, coaPerSecond, options.port ?? 3799],
     );
     const id = row!.id;
     await this.db.execute('update nas set secret_sealed = $2 where id = $1', [
@@ -87,13 +88,17 @@ export class Network {
     return this.#revisionId;
   }
 
-  /** Subscribers `<prefix>0` … with a grant until `until` (null: none), each with one live session that was told `told`. */
+  /**
+   * Subscribers `<prefix>0` … with a grant until `until` (null: none), each with one live session that was told `told` and is
+   * held by the router at `address` (left out: the NAS's first).
+   */
   async lines(
     nasId: number,
     count: number,
     until: Instant | null,
     told: Told | null,
     prefix = `line${nasId}-`,
+    address: string | null = null,
   ): Promise<number[]> {
     const revision = await this.plan();
     const rows = await this.db.query<{ id: number }>(
@@ -113,14 +118,14 @@ export class Network {
       );
     }
     await this.db.execute(
-      `insert into session (key, nas_id, acct_session_id, username, subscriber_id, mac, framed_ip, started_at, heard_at, day,
-                            told_live, told_fixed, told_at, confirmed_at)
-       select 'key' || id, $2, '81' || lpad(to_hex(id), 6, '0'), username, id, 'AA:BB:CC:00:00:01', '10.0.0.1'::inet + id,
+      `insert into session (key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, started_at,
+                            heard_at, day, told_live, told_fixed, told_at, confirmed_at)
+       select 'key' || id, $2, coalesce($5::inet, (select host(address)::inet from nas where nas.id = $2)), '81' || lpad(to_hex(id), 6, '0'), username, id, 'AA:BB:CC:00:00:01', '10.0.0.1'::inet + id,
               now() - interval '1 hour', now(), current_date, $3, $4,
               case when $3::text is not null then now() - interval '1 hour' end,
               case when $3::text is not null then now() - interval '1 hour' end
        from subscriber where id = any($1::bigint[])`,
-      [ids, nasId, told?.live ?? null, told?.fixed ?? null],
+      [ids, nasId, told?.live ?? null, told?.fixed ?? null, address],
     );
     return ids;
   }
@@ -243,7 +248,14 @@ export class MovableTime {
   }
 }
 
-export type Call = { do: 'coa' | 'disconnect' | 'probe'; username: string; nasId: number; live: string; at: Instant };
+export type Call = {
+  do: 'coa' | 'disconnect' | 'probe';
+  username: string;
+  nasId: number;
+  nasAddress: string;
+  live: string;
+  at: Instant;
+};
 
 /** A driver that notes what it is asked and answers as told. */
 export class ScriptedDriver implements NasDriver {
@@ -272,8 +284,8 @@ export class ScriptedDriver implements NasDriver {
     return this.calls.map(({ do: act, username, live }) => `${act} ${username}${live === '' ? '' : `: ${live}`}`);
   }
 
-  async #called(act: Call['do'], { username, nasId }: DrivenSession, live: string): Promise<Answer> {
-    const call = { do: act, username, nasId, live, at: this.#clock() };
+  async #called(act: Call['do'], { username, nasId, nasAddress }: DrivenSession, live: string): Promise<Answer> {
+    const call = { do: act, username, nasId, nasAddress, live, at: this.#clock() };
     this.calls.push(call);
     return this.answer(call);
   }

@@ -14,6 +14,7 @@ const SECRET = new Secret('testing123');
 
 const session = (username: string, nasId = 1): DrivenSession => ({
   nasId,
+  nasAddress: '127.0.0.1',
   username,
   acctSessionId: '81A0000f',
   framedIp: '10.1.2.3',
@@ -103,12 +104,15 @@ describe('what is asked', () => {
     ]);
   });
 
-  test('a NAS entered as a block of addresses is not asked, and says so', async () => {
+  test('a session whose router is not known is not asked about, and that is said', async () => {
     const driver = driverOn(() => null);
     expect(await driver.coa(session('budi'), decision)).toEqual({
       is: 'cannot',
-      said: 'not asked: the address of the NAS is not known',
+      said: 'not asked: the address of its router is not known',
     });
+  });
+
+  test('a NAS is asked at its address, one entered as a block at the one the session was heard from', () => {
     const nas = {
       name: 'x',
       secret: new SecretText('s'),
@@ -118,14 +122,25 @@ describe('what is asked', () => {
       swapOctets: false,
     };
     const others = { messageAuthenticator: 'auto', messageAuthenticatorSeen: false } as const;
-    const targets = coaTargets([
+    const targetOf = coaTargets([
       { id: 1, address: '10.0.0.1/32', ...nas, ...others },
       { id: 2, address: '10.0.0.0/24', ...nas, ...others },
       { id: 3, address: '2001:db8::1/128', ...nas, ...others },
+      { id: 4, address: '2001:db8::/48', ...nas, ...others },
     ]);
-    expect([...targets].map(([id, target]) => [id, target.address, target.port])).toEqual([
-      [1, '10.0.0.1', 1700],
-      [3, '2001:db8::1', 1700],
+    const asked = (nasId: number, nasAddress: string): string | undefined => targetOf({ nasId, nasAddress })?.address;
+    expect([asked(1, '10.0.0.1'), asked(1, '10.9.9.9')]).toEqual(['10.0.0.1', '10.0.0.1']);
+    expect([asked(2, '10.0.0.7'), asked(2, '10.0.0.255')]).toEqual(['10.0.0.7', '10.0.0.255']);
+    expect(asked(3, '2001:db8::2')).toBe('2001:db8::1');
+    expect([asked(4, '2001:db8:0:ff::5'), targetOf({ nasId: 4, nasAddress: '2001:db8::5' })?.port]).toEqual([
+      '2001:db8:0:ff::5',
+      1700,
+    ]);
+    // The block was made smaller, or the NAS is gone: whose secret would it be?
+    expect([asked(2, '10.0.1.7'), asked(4, '2001:db8:1::5'), asked(9, '10.0.0.7')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 });
@@ -176,10 +191,11 @@ describe('what an answer means', () => {
     expect((await driver.disconnect(session('budi'))).is).toBe('doubtful');
   });
 
-  test('what one NAS has shown says nothing about another', async () => {
+  test('what one NAS has shown says nothing about another, nor one router of a block about its neighbour', async () => {
     const { driver } = await nasSaying({ hilang: 406 });
     await driver.coa(session('budi', 1), decision);
     expect((await driver.disconnect(session('hilang', 2))).is).toBe('doubtful');
+    expect((await driver.disconnect({ ...session('hilang', 1), nasAddress: '127.0.0.2' })).is).toBe('doubtful');
     expect((await driver.disconnect(session('hilang', 1))).is).toBe('gone');
   });
 });

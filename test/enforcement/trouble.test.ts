@@ -193,8 +193,8 @@ describe('probing', () => {
     const nas = await network.nas();
     const [budi] = await network.lines(nas, 1, time.clock() + DAY, active);
     await network.db.execute(
-      `insert into session (key, nas_id, acct_session_id, username, subscriber_id, started_at, heard_at, day)
-       values ('other', $1, '81ffffff', 'ghost', $2, now(), now(), current_date)`,
+      `insert into session (key, nas_id, nas_address, acct_session_id, username, subscriber_id, started_at, heard_at, day)
+       values ('other', $1, '127.0.0.1', '81ffffff', 'ghost', $2, now(), now(), current_date)`,
       [nas, budi],
     );
     driver.answer = (call) => (call.username === 'ghost' ? gone : done);

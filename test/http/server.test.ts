@@ -85,16 +85,6 @@ describe('the doors of a node', () => {
     expect((await http().inject(`/${'a'.repeat(3_000)}`)).statusCode).toBe(414);
   });
 
-  test('a body of more than 64 KiB is not taken', async () => {
-    const answer = await http().inject({
-      method: 'POST',
-      url: '/healthz',
-      payload: 'x'.repeat(70_000),
-      headers: { 'content-type': 'text/plain' },
-    });
-    expect([404, 413]).toContain(answer.statusCode);
-  });
-
   test('what fails outside is 503; what we got wrong is 500 and shows nothing of its inside', async () => {
     const outside = await http({
       readiness: () => Promise.reject(new Unavailable('database: host db.internal')),

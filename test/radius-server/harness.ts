@@ -74,16 +74,16 @@ export function entry(
 
 /** A journal that keeps what it is given and is durable when the test says so. */
 export class TestJournal implements AccountingJournal {
-  readonly records: { nasId: number; receivedAt: Instant; packet: Buffer }[] = [];
+  readonly records: { nasId: number; nasAddress: Uint8Array; receivedAt: Instant; packet: Buffer }[] = [];
   healthy = true;
   refuses = false;
   /** Whether every record is on disk at once. */
   immediate = true;
   server: RadiusServer | null = null;
 
-  append(nasId: number, receivedAt: Instant, packet: Uint8Array, length: number): number {
+  append(nasId: number, nasAddress: Uint8Array, receivedAt: Instant, packet: Uint8Array, length: number): number {
     if (this.refuses) return -1;
-    this.records.push({ nasId, receivedAt, packet: Buffer.from(packet.subarray(0, length)) });
+    this.records.push({ nasId, nasAddress, receivedAt, packet: Buffer.from(packet.subarray(0, length)) });
     if (this.immediate) setImmediate(() => this.flush());
     return this.records.length - 1;
   }

@@ -236,6 +236,25 @@ describe('accounting at the door', () => {
     expect(bench.server.counters.drops['request-authenticator-wrong']).toBe(2);
   });
 
+  test('of a NAS that is a block, the record says which of its routers spoke; a mapped address is its IPv4 one', () => {
+    const blocks = ['10.1.0.0/24', '2001:db8::/32'].map((address, i) => ({ ...NAS, id: i + 1, address }));
+    const bench = makeServer({ nases: blocks });
+    const wire = new Wire(bench.server);
+    for (const [id, address] of ['10.1.0.5', '10.1.0.6', '::ffff:10.1.0.5', '2001:db8::6', '10.2.0.5'].entries()) {
+      wire.account(accountingRequest(id, [avp(44, `s${id}`)], SECRET), 40_001, address);
+    }
+    const spoke = bench.journal.records.map(({ nasId, nasAddress }) => [
+      nasId,
+      Buffer.from(nasAddress).toString('hex'),
+    ]);
+    expect(spoke).toEqual([
+      [1, '00000000000000000000ffff0a010005'],
+      [1, '00000000000000000000ffff0a010006'],
+      [1, '00000000000000000000ffff0a010005'],
+      [2, '20010db8000000000000000000000006'],
+    ]);
+  });
+
   test('C02 the reply comes when the record is on disk, never before', () => {
     const bench = makeServer();
     bench.journal.immediate = false;

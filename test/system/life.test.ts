@@ -18,7 +18,7 @@ import {
 const SECRET = 'a-secret-of-thirty-two-octets-00';
 const soon = { timeout: 5_000, interval: 20 };
 const dataDir = newDataDir();
-const env = environment(dataDir);
+const env = environment(dataDir, { RADIUS_WORKERS: '2' });
 const run = (...args: string[]) => gerbang(env, args);
 
 let node: Node;
@@ -63,6 +63,10 @@ describe('a first start in an empty folder', () => {
     expect(refused.output()).toContain(
       `port ${port} on 127.0.0.1 is in use by another program; stop that one, or set RADIUS_ACCT_PORT to a free port\n`,
     );
+    const { authPort } = ports; // shared by the workers of the first, so the system alone would let the second in
+    const sharing = launchNode(environment(newDataDir(), { RADIUS_AUTH_PORT: String(authPort), RADIUS_WORKERS: '2' }));
+    expect((await sharing.ended).code).toBe(1);
+    expect(sharing.output()).toContain('or set RADIUS_AUTH_PORT to a free port\n');
     const http = launchNode(environment(newDataDir(), { HTTP_PORT: String(ports.httpPort) }));
     expect((await http.ended).code).toBe(1);
     expect(http.output()).toContain('or set HTTP_PORT to a free port\n');
@@ -153,6 +157,8 @@ describe('after a kill -9', () => {
 
 describe('stopping', () => {
   test('is in order, says so, and leaves no database behind', async () => {
+    node.child.kill('SIGINT');
+    await node.says(/stopping \(SIGINT\)/); // Ctrl-C under npm comes twice: from the terminal, and from npm
     expect(await node.stop('SIGINT')).toEqual({ code: 0, signal: null });
     expect(node.output()).toMatch(/stopping \(SIGINT\)\n.*stopped\n$/s);
     expect(() => statSync(join(dataDir, 'postgres', 'postmaster.pid'))).toThrow(/ENOENT/);

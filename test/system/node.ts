@@ -4,6 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const main = fileURLToPath(new URL('../../policy-server/main.ts', import.meta.url));
 const cli = fileURLToPath(new URL('../../policy-server/cli.ts', import.meta.url));
@@ -38,8 +39,11 @@ export const environment = (dataDir: string, more: Record<string, string> = {}):
 });
 
 const launched = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of launched) child.kill('SIGKILL');
+/** Whatever a test that failed has left running is stopped in order, so that its PostgreSQL goes with it. */
+afterAll(async () => {
+  const ended = [...launched].map((child) => once(child, 'close'));
+  for (const child of launched) child.kill('SIGTERM');
+  await Promise.all(ended);
 });
 
 export function launchNode(env: Record<string, string>): Node {
