@@ -22,6 +22,8 @@ export type Config = {
   readonly masterKeyFile: string;
   /** IANA name of the company's zone. */
   readonly zone: string;
+  /** How many months of sessions, daily usage and enforcement acts are kept besides the running one. */
+  readonly historyMonths: number;
   readonly logLevel: LogLevel;
 };
 
@@ -62,6 +64,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     },
     masterKeyFile: resolve(env.MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
     zone: env.COMPANY_TIMEZONE,
+    historyMonths: env.HISTORY_MONTHS,
     logLevel: env.LOG_LEVEL,
   };
 }
@@ -107,6 +110,13 @@ const environmentSchema = z.object({
     .refine((text) => !text.includes('\0'))
     .optional(),
   COMPANY_TIMEZONE: z.string().refine(isZone).default('Asia/Jakarta'),
+  HISTORY_MONTHS: z
+    .string()
+    .regex(/^\d{1,3}$/)
+    .transform(Number)
+    .refine((months) => months >= 1 && months <= 120)
+    // So that a dispute about the same month a year ago can be settled.
+    .default(13),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -123,6 +133,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   RADIUS_WORKERS: 'a whole number from 1 to 64, for example 2',
   MASTER_KEY_FILE: 'the path of a file, for example /etc/gerbang/master.key',
   COMPANY_TIMEZONE: 'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura',
+  HISTORY_MONTHS: 'a whole number from 1 to 120, for example 13',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}, for example info`,
 };
 

@@ -132,7 +132,7 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
   parts.schedule = await startSchedule({
     jobs: [
       sweepJob((spreadMs) => sweep(db, systemClock(), spreadMs)),
-      retentionJob(db, systemClock),
+      retentionJob(db, systemClock, config.historyMonths),
       directoryCopyJob(() => directory.save(parts.radius!.exportChunks())),
     ],
     db,

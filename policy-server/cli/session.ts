@@ -84,6 +84,7 @@ function columns(office: Office, nasName: (id: number) => string, drift: boolean
   const shared: Column<Listed>[] = [
     { title: 'USERNAME', cell: (row) => row.username },
     { title: 'NAS', cell: (row) => nasName(row.nasId) },
+    { title: 'ROUTER', cell: (row) => row.nasAddress },
     { title: 'ADDRESS', cell: (row) => row.framedIp ?? '-' },
     { title: 'SINCE', cell: (row) => printInstant(row.startedAt, zone) },
     { title: 'HEARD', cell: (row) => ago(row.heardAt, now), align: 'right' },

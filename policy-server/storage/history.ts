@@ -25,9 +25,6 @@ export type PastSession = {
 
 export type DayUsage = { readonly day: string; readonly upBytes: number; readonly downBytes: number };
 
-/** Default retention: 13 months, so that a dispute about the same month a year ago can be settled. */
-export const RETENTION_MONTHS = 13;
-
 const MOVED = `id, key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
   heard_at, seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
 
@@ -66,10 +63,7 @@ export async function ensurePartitions(db: Database, from: Instant, to: Instant)
 
 /** Drops the partitions that end before the retention's first month. Returns the names of what was dropped. */
 export async function dropExpiredPartitions(db: Database, now: Instant, retentionMonths: number): Promise<string[]> {
-  const oldest = new Date(now);
-  oldest.setUTCDate(1);
-  oldest.setUTCMonth(oldest.getUTCMonth() - retentionMonths);
-  const month = oldest.toISOString().slice(0, 7).replace('-', '_');
+  const month = firstMonthKept(now, retentionMonths).slice(0, 7).replace('-', '_');
   const dropped: string[] = [];
   for (const table of PARTITIONED) {
     const rows = await db.query<{ name: string }>(
@@ -83,6 +77,17 @@ export async function dropExpiredPartitions(db: Database, now: Instant, retentio
     }
   }
   return dropped;
+}
+
+/** Deletes what enforcement did before the retention's first month. */
+export async function pruneActs(db: Database, now: Instant, retentionMonths: number): Promise<void> {
+  await db.execute('delete from enforcement_act where at < $1::timestamptz', [firstMonthKept(now, retentionMonths)]);
+}
+
+/** Its first instant (UTC) as ISO text. */
+function firstMonthKept(now: Instant, retentionMonths: number): string {
+  const date = new Date(now);
+  return new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - retentionMonths, 1)).toISOString();
 }
 
 /** Partitions for last month, this one and the next two, so that none is missing when a month begins. */

@@ -198,6 +198,7 @@ test(`killed -9 ${KILLS} times under load: every acknowledged record is in the d
     return !(ended && row?.seconds === said.seconds && row?.up_bytes === said.up && row?.down_bytes === said.down);
   });
   expect(wrong).toEqual([]);
+  expect(new Set([...stored.values()].map((row) => row.nas_address))).toEqual(new Set(['127.0.0.1']));
   const total = [...newest.values()].reduce((sum, said) => sum + said.up! + said.down!, 0);
   expect(await charged(db)).toBe(total);
   const [days] = await db.query<{ sum: number }>(

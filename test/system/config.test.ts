@@ -21,6 +21,7 @@ describe('the environment', () => {
       publicUrl: 'http://localhost:3000',
       radius: { host: '0.0.0.0', authPort: 1812, acctPort: 1813 },
       zone: 'Asia/Jakarta',
+      historyMonths: 13,
       logLevel: 'info',
     });
     expect(config.dataDir).toBe(`${process.cwd()}/data`);
@@ -46,6 +47,10 @@ describe('the environment', () => {
     [
       { RADIUS_WORKERS: '0' },
       'RADIUS_WORKERS="0" is not usable; allowed is a whole number from 1 to 64, for example 2',
+    ],
+    [
+      { HISTORY_MONTHS: '0' },
+      'HISTORY_MONTHS="0" is not usable; allowed is a whole number from 1 to 120, for example 13',
     ],
     [
       { COMPANY_TIMEZONE: 'WIB' },

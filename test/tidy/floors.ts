@@ -21,7 +21,7 @@ const rooms: readonly { prefix: string; room: string; may: readonly string[]; pa
 
 /** Of the RADIUS room, the files that are protocol and nothing else: they know nothing of the product. */
 const protocol =
-  /^radius\/(packet|attributes|dictionary|mschap|md4|md5|dump|credentials|coa-client|octets|secret|writer|des|values)\.ts$/;
+  /^radius\/(packet|attributes|dictionary|mschap|md4|md5|dump|credentials|coa-client|address|octets|secret|writer|des|values)\.ts$/;
 
 /** Files that join a port to what stands behind it: they may import one room more, and only `main` may import them. */
 const adapters: Readonly<Record<string, string>> = { 'policy-server/enforcement/radius-driver.ts': 'radius' };
