@@ -57,6 +57,7 @@ export async function untilAvailable<Result>(
       if (error.message !== told) log.warn(`${error.message}; ${meanwhile()}`);
       told = error.message;
     }
+    // Called off: the loop's condition ends it.
     await pause(pauseMs, undefined, { signal }).catch(() => undefined);
   }
   return null;

@@ -131,10 +131,10 @@ export class Intake {
   async #step(follower: Follower): Promise<boolean> {
     const id = await this.#begin(follower);
     if (id === null) return false;
-    const batch = follower.prepared ?? (await this.#prepare(follower));
-    follower.prepared = null;
-    if (batch === null) return false;
     try {
+      const batch = follower.prepared ?? (await this.#prepare(follower));
+      follower.prepared = null;
+      if (batch === null) return false;
       const [applied, next] = await Promise.all([
         applyBatch(this.#options.db, id, batch, this.#options.zone),
         this.#prepare(follower),
@@ -145,6 +145,7 @@ export class Intake {
       if (applied.woken.length > 0) this.#options.post({ kind: 'woken', subscriberIds: applied.woken });
       return true;
     } catch (error) {
+      // The reader may stand behind what was not applied: it is sought back to where the database says it is.
       follower.begun = false;
       throw error;
     }

@@ -1,4 +1,4 @@
-import { systemClock } from '#domain/clock';
+import { monotonicMs, systemClock } from '#domain/clock';
 import { byLabel, type Family, histogramSamples, type Sample, single } from '#http/metrics';
 import { ANSWER_BOUNDS_SECONDS, type DriverCount } from '#policy-server/counted-driver';
 import type { NodeParts } from '#policy-server/node-parts';
@@ -178,7 +178,7 @@ function processFamilies(): Family[] {
     single('process_resident_memory_bytes', 'Resident memory', 'gauge', rss),
     single('nodejs_heap_used_bytes', 'Heap of the main thread', 'gauge', heapUsed),
     single('process_cpu_seconds_total', 'CPU time of all threads', 'counter', (user + system) / 1e6),
-    single('process_uptime_seconds', 'Since the start', 'gauge', process.uptime()),
+    single('process_uptime_seconds', 'Since the start', 'gauge', monotonicMs() / 1000),
   ];
 }
 

@@ -73,6 +73,7 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
 async function saveDirectory({ directory, radius }: NodeParts): Promise<void> {
   if (directory === null || radius === null) return;
   const timer = new AbortController();
+  // Called off when the copy is written in time.
   const tooLong = pause(SAVE_PATIENCE_MS, undefined, { signal: timer.signal }).catch(() => undefined);
   await Promise.race([directory.save(radius.exportChunks()), tooLong]).finally(() => timer.abort());
 }

@@ -2,6 +2,7 @@ import { Unavailable } from '#domain/errors';
 import { printBytes } from '#domain/print';
 import type { Check, Readiness } from '#http/server';
 import type { NodeParts } from '#policy-server/node-parts';
+import { ping } from '#storage/counts';
 
 const PROBE_TIMEOUT_MS = 1_500;
 const WORKER_SILENT_MS = 5_000;
@@ -29,7 +30,7 @@ const bad = (says: string): Check => ({ ok: false, says });
 async function databaseCheck({ db }: NodeParts): Promise<Check> {
   if (db === null) return bad('not reached since the start');
   try {
-    await db.query('select 1');
+    await ping(db);
     return good('reachable');
   } catch (error) {
     if (error instanceof Unavailable) return bad('not reachable; known subscribers are answered, accounting is kept');

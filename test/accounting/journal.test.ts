@@ -53,13 +53,16 @@ test('CRC-32C of "123456789" is e3069283', () => {
   expect(crc32c(Buffer.from('123456789'), 0, 9).toString(16)).toBe('e3069283');
 });
 
-test('an address is printed in one way, however it was written: IPv4 also where it is mapped', () => {
-  const printed = (text: string): string => printAddress(Buffer.concat([Buffer.alloc(3), address(text)]), 3);
-  expect(
-    ['10.1.0.5', '::ffff:10.1.0.5', '2001:0DB8:0:0:1:0:0:1', 'fe80::1%eth0', '::1', '2001:db8::', '1:0:2::3:0'].map(
-      printed,
-    ),
-  ).toEqual(['10.1.0.5', '10.1.0.5', '2001:db8::1:0:0:1', 'fe80::1', '::1', '2001:db8::', '1:0:2::3:0']);
+test.each([
+  ['10.1.0.5', '10.1.0.5'],
+  ['::ffff:10.1.0.5', '10.1.0.5'],
+  ['2001:0DB8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+  ['fe80::1%eth0', 'fe80::1'],
+  ['::1', '::1'],
+  ['2001:db8::', '2001:db8::'],
+  ['1:2:3:0:5:6:7:8', '1:2:3:0:5:6:7:8'],
+])('an address is printed in one way, however it was written: %s is %s', (written, printed) => {
+  expect(printAddress(Buffer.concat([Buffer.alloc(3), address(written)]), 3)).toBe(printed);
 });
 
 describe('writing', () => {
