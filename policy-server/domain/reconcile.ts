@@ -68,15 +68,16 @@ function actionFor(
 
 /**
  * What the NAS is told by a decision, in canonical form: `20000000/10000000 list=prepaid-active` (download/upload in
- * bits/s, a burst appended as `burst=down/up over=down/up for=seconds`) and `profile=- pool=-` (extra attributes
- * appended as `Name=value` in sending order). Values are percent-encoded where they would blur the form. A denied
+ * bits/s, a burst appended as `burst=down/up over=down/up for=seconds`) and `profile=prepaid-20mbps pool=north`, each only
+ * where there is one and extra attributes appended as `Name=value` in sending order, or `default`. Values are percent-encoded where they would blur the form. A denied
  * subscriber's NAS is told nothing: both lines are `denied`.
  */
 export function toldOf(decision: Decision): Told {
   if (decision.rate === null) return { live: 'denied', fixed: 'denied' };
-  let fixed = `profile=${plain(decision.profile)} pool=${plain(decision.pool)}`;
-  for (const [name, value] of decision.attributes) fixed += ` ${plain(name)}=${plain(value)}`;
-  return { live: liveLine(decision.rate, decision.addressList), fixed };
+  const fixed = decision.attributes.map(([name, value]) => `${plain(name)}=${plain(value)}`);
+  if (decision.pool !== null) fixed.unshift(`pool=${plain(decision.pool)}`);
+  if (decision.profile !== null) fixed.unshift(`profile=${plain(decision.profile)}`);
+  return { live: liveLine(decision.rate, decision.addressList), fixed: fixed.join(' ') || 'default' };
 }
 
 function liveLine(rate: Rate, addressList: string | null): string {

@@ -58,7 +58,7 @@ describe('a live session', () => {
 
   test('with another profile, pool or attribute must dial anew', () => {
     expect(actionFor({ ...active, profile: 'prepaid-20mbps' }, session(toldOf(active)))).toBe(
-      'disconnect: only a new dial can change profile=- pool=- to profile=prepaid-20mbps pool=-',
+      'disconnect: only a new dial can change default to profile=prepaid-20mbps',
     );
     expect(actionFor({ ...active, pool: 'p' }, session(toldOf(active)))).toMatch(/^disconnect/);
     expect(actionFor({ ...active, attributes: [['Filter-Id', 'x']] }, session(toldOf(active)))).toMatch(/^disconnect/);
@@ -181,15 +181,15 @@ describe('what a NAS was told', () => {
     const fast = { downloadBps: 4e7, uploadBps: 3e7, thresholdDownloadBps: 15e6, thresholdUploadBps: 14e6, seconds: 8 };
     expect(toldOf({ ...active, rate })).toEqual({
       live: '20000000/10000000 list=prepaid-active',
-      fixed: 'profile=- pool=-',
+      fixed: 'default',
     });
     expect(
       toldOf({ ...active, rate: { ...rate, burst: fast }, pool: 'a b', attributes: [['Filter-Id', 'x y']] }),
     ).toEqual({
       live: '20000000/10000000 list=prepaid-active burst=40000000/30000000 over=15000000/14000000 for=8',
-      fixed: 'profile=- pool=a%20b Filter-Id=x%20y',
+      fixed: 'pool=a%20b Filter-Id=x%20y',
     });
-    expect(toldOf({ ...active, profile: '-' }).fixed).toBe('profile=%2D pool=-');
+    expect(toldOf({ ...active, profile: '-' }).fixed).toBe('profile=%2D');
     expect(toldOf(denied)).toEqual({ live: 'denied', fixed: 'denied' });
   });
 

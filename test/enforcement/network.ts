@@ -39,7 +39,7 @@ export const writeKeyFile = (path: string): void => writeFileSync(path, masterKe
 /** What a NAS holds of a line, in the words of `Told.live`. */
 export const ACTIVE = '20000000/20000000 list=prepaid-active';
 export const WALLED = '128000/128000 list=prepaid-no-package';
-export const FIXED = 'profile=- pool=-';
+export const FIXED = 'default';
 
 /** NASes, subscribers and live sessions in a database, in bulk. */
 export class Network {

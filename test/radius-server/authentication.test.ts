@@ -69,7 +69,7 @@ describe('a dial with the right password', () => {
     expect(uint32Of(reply, SESSION_TIMEOUT)).toBe((10 * DAY) / SECOND);
     expect(uint32Of(reply, 85)).toBe(300);
     expect([uint32Of(reply, 6), uint32Of(reply, 7)]).toEqual([2, 1]);
-    expect(textOf(reply, CLASS)).toMatch(/^gb1\|[\w-]{22}\|20000000\/5000000 list=prepaid-active\|profile=- pool=-$/);
+    expect(textOf(reply, CLASS)).toMatch(/^gb1\|[\w-]{22}\|20000000\/5000000 list=prepaid-active\|default$/);
   });
 
   test('no two sessions have the same token', () => {

@@ -35,7 +35,7 @@ const listOf = (directory: Directory, username: string, at = NOON): string | nul
   const subscriber = directory.find(username);
   if (subscriber === undefined) return null;
   const octets = directory.answer(subscriber, NAS, at)?.octets.toString('latin1') ?? 'denied';
-  return /prepaid-(?:active|no-package)/.exec(octets.slice(octets.indexOf('pool=')))?.[0] ?? octets;
+  return /prepaid-(?:active|no-package)/.exec(octets)?.[0] ?? octets;
 };
 
 describe('the directory', () => {

@@ -77,7 +77,7 @@ describe('Class', () => {
   });
 
   test('of others, or cut, is recognised as such', () => {
-    const own = encodeClass(randomBytes(16), { live: '1/1 list=a', fixed: 'profile=- pool=-' });
+    const own = encodeClass(randomBytes(16), { live: '1/1 list=a', fixed: 'default' });
     expect(parseClass(own.subarray(0, 30))?.told).toBeNull();
     expect(parseClass(own.subarray(0, 20))).toBeNull();
     expect(parseClass(randomBytes(40))).toBeNull();
