@@ -76,7 +76,7 @@ const plan = (port: number): AccountingLoadPlan => ({
   sessions: SESSIONS,
   rounds: ROUNDS,
   seconds: SECONDS,
-  window: 512,
+  window: 2048,
 });
 
 type Bench = { readonly load: ChildProcess; readonly server: Running };
