@@ -34,7 +34,7 @@ export type IntakeOptions = Omit<IntakeSettings, 'databaseUrl'> & {
  * batch took, times this, is worth about 10,000 acknowledgements a second on two processors: without it 42,000/s were
  * acknowledged and 24,000/s applied, with 1.0 it was 51,500 and 17,000 (`npm run bench -- accounting`, 512 outstanding).
  */
-const GIVE_WAY = 0.85;
+const GIVE_WAY = 0.9;
 const NO_PROCESSOR_FREE = 0.04;
 
 type Counters = { -readonly [Name in keyof IntakeMetrics]: IntakeMetrics[Name] };

@@ -104,13 +104,14 @@ class Load {
   }
 
   #fill(): void {
-    if (performance.now() >= this.#until) return;
+    const now = performance.now();
+    if (now >= this.#until) return;
     while (this.#outstanding < this.#plan.window && this.#next < this.#packets.length) {
       const which = this.#next;
       const slot = slotOf(which);
       if (this.#sentAt[slot] !== 0) return;
       this.#next += 1;
-      this.#sentAt[slot] = performance.now();
+      this.#sentAt[slot] = now;
       this.#outstanding += 1;
       this.#sockets[which % PORTS]!.send(this.#packets[which]!);
     }
