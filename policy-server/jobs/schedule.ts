@@ -50,7 +50,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     // Bree calls this twice for one error; a ticker that dies is started again at its next interval.
     errorHandler: (error, { name }) => log.warn(`the clock of job ${name} failed: ${String(error)}`),
     workerMessageHandler: ({ name, message }) => {
-      if (!isTick(message)) return;
+      if (!isTick(message) || stopping.signal.aborted) return;
       const job = jobs.find((one) => one.name === name)!;
       const run = attempt(job).finally(() => {
         running.delete(run);

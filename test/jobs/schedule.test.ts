@@ -106,9 +106,11 @@ describe('the clocks', () => {
 
   test('stopping ends a running job by its signal, and does not wait for one that does not listen', async () => {
     let aborted = false;
+    let listens = false;
     const listening = job(
       (signal) =>
         new Promise((resolve) => {
+          listens = true;
           signal.addEventListener('abort', () => {
             aborted = true;
             resolve(null);
@@ -122,7 +124,7 @@ describe('the clocks', () => {
       return new Promise(() => undefined);
     }, 'node');
     await start([listening, deaf]);
-    await vi.waitFor(() => expect(began).toBe(true), { timeout: 10_000 });
+    await vi.waitFor(() => expect([listens, began]).toEqual([true, true]), { timeout: 10_000 });
     const before = performance.now();
     await schedule!.stop(300);
     expect(aborted).toBe(true);
