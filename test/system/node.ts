@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,12 @@ export type Node = {
 /** What a node listens on, as its banner says. */
 export type Ports = { readonly authPort: number; readonly acctPort: number; readonly httpPort: number };
 
-export const newDataDir = (): string => mkdtempSync(join(tmpdir(), 'gerbang-node-'));
+const dataDirs: string[] = [];
+export function newDataDir(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gerbang-node-'));
+  dataDirs.push(folder);
+  return folder;
+}
 
 /** Loopback only and whatever ports are free. */
 export const environment = (dataDir: string, more: Record<string, string> = {}): Record<string, string> => ({
@@ -44,7 +49,17 @@ afterAll(async () => {
   const ended = [...launched].map((child) => once(child, 'close'));
   for (const child of launched) child.kill('SIGTERM');
   await Promise.all(ended);
+  for (const folder of dataDirs) stopPostgresOf(folder);
 });
+
+/** A node that was killed leaves its PostgreSQL to the next start, which after the last test never comes. */
+function stopPostgresOf(dataDir: string): void {
+  const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
+  if (!existsSync(pidFile)) return;
+  const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
+  const commandLine = `/proc/${pid}/cmdline`;
+  if (existsSync(commandLine) && readFileSync(commandLine, 'utf8').includes(dataDir)) process.kill(pid, 'SIGINT');
+}
 
 export function launchNode(env: Record<string, string>): Node {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
