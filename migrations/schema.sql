@@ -10,7 +10,10 @@ create table audit (
   detail jsonb default '{}'::jsonb not null,
   constraint audit_pkey PRIMARY KEY (id)
 );
+CREATE INDEX audit_by_actor ON public.audit USING btree (actor, at, id);
 CREATE INDEX audit_by_subscriber ON public.audit USING btree (subscriber_id, id) WHERE (subscriber_id IS NOT NULL);
+CREATE INDEX audit_by_time ON public.audit USING btree (at, id);
+CREATE INDEX audit_by_why ON public.audit USING btree (why, at, id);
 CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE ON public.audit FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -37,6 +40,7 @@ create table due (
   constraint due_pkey PRIMARY KEY (subscriber_id),
   constraint due_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
 ) with (fillfactor=70);
+CREATE INDEX due_failing ON public.due USING btree (subscriber_id) WHERE (attempts >= 3);
 CREATE INDEX due_next ON public.due USING btree (due_at);
 comment on table due is 'when enforcement next looks at a subscriber; valid_below is the chargedBytes at which usage makes it look at once';
 comment on column due.claim is 'the number its holder gave it; whoever makes the row due sets claimed_until to null and so takes the claim away';
@@ -56,6 +60,18 @@ create table enforcement_act (
 CREATE INDEX enforcement_act_by_subscriber ON public.enforcement_act USING btree (subscriber_id, id);
 comment on table enforcement_act is 'every CoA and Disconnect with what came of it';
 
+create table figure (
+  at timestamp with time zone not null,
+  prepaid integer not null,
+  active integer not null,
+  need_package integer not null,
+  expired integer not null,
+  depleted integer not null,
+  online integer not null,
+  constraint figure_pkey PRIMARY KEY (at)
+);
+comment on table figure is 'counts of subscribers at the end of each slot of 5 minutes, for the charts';
+
 create table grants (
   id bigint generated always as identity not null,
   subscriber_id bigint not null,
@@ -71,6 +87,8 @@ create table grants (
   constraint grants_check CHECK ((starts_at < ends_at)),
   constraint grants_used_bytes_check CHECK ((used_bytes >= 0))
 ) with (fillfactor=80);
+CREATE INDEX grants_by_end ON public.grants USING btree (LEAST(ends_at, revoked_at));
+CREATE INDEX grants_by_plan ON public.grants USING btree (plan_revision_id);
 CREATE INDEX grants_by_subscriber ON public.grants USING btree (subscriber_id, ends_at);
 
 create table job_run (
@@ -89,6 +107,63 @@ create table journal_position (
 );
 comment on table journal_position is 'how far each accounting journal is applied; moved in the transaction that applies';
 
+create table login_budget (
+  bucket text not null,
+  window_start timestamp with time zone not null,
+  failures integer not null,
+  constraint login_budget_pkey PRIMARY KEY (bucket)
+);
+comment on table login_budget is 'wrong logins in the running window, of an address or of everybody together';
+
+create table message (
+  id bigint generated always as identity not null,
+  subscriber_id bigint,
+  phone text not null,
+  notice text not null,
+  body_sealed bytea not null,
+  secret boolean default false not null,
+  once_key text,
+  queued_at timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  claimed_until timestamp with time zone,
+  attempts integer default 0 not null,
+  waiting_for text,
+  transport text,
+  transport_id text,
+  sent_at timestamp with time zone,
+  delivered_at timestamp with time zone,
+  read_at timestamp with time zone,
+  failed_at timestamp with time zone,
+  failure text,
+  cancelled_at timestamp with time zone,
+  constraint message_pkey PRIMARY KEY (id),
+  constraint message_once_key_key UNIQUE (once_key),
+  constraint message_transport_id_key UNIQUE (transport_id),
+  constraint message_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint message_notice_check CHECK ((notice <> ''::text)),
+  constraint message_phone_check CHECK ((phone ~ '^[0-9]{8,15}$'::text))
+);
+CREATE INDEX message_by_subscriber ON public.message USING btree (subscriber_id, id);
+CREATE INDEX message_by_time ON public.message USING btree (queued_at);
+CREATE INDEX message_due ON public.message USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (cancelled_at IS NULL));
+CREATE INDEX message_failed ON public.message USING btree (id) WHERE ((failed_at IS NOT NULL) AND (cancelled_at IS NULL));
+comment on column message.secret is 'the body holds a PIN: no page shows it';
+comment on column message.once_key is 'such as ending-soon:GRANT: a notice is queued once';
+comment on column message.waiting_for is 'why it is not sent yet, in words; failure, why it never will be';
+comment on column message.transport_id is 'chosen before the first try and kept, so that a second try is the same message to the receiver';
+
+create table message_template (
+  notice text not null,
+  language text not null,
+  body text not null,
+  changed_at timestamp with time zone default now() not null,
+  changed_by text not null,
+  constraint message_template_pkey PRIMARY KEY (notice, language),
+  constraint message_template_language_check CHECK ((language = ANY (ARRAY['id'::text, 'en'::text])))
+);
+comment on table message_template is 'texts that were edited; all others are as shipped';
+
 create table nas (
   id integer generated always as identity not null,
   name text not null,
@@ -101,9 +176,22 @@ create table nas (
   swap_octets boolean default false not null,
   tags text[] default '{}'::text[] not null,
   created_at timestamp with time zone default now() not null,
+  api_host inet,
+  api_port integer default 8729 not null,
+  api_tls text default 'pinned'::text not null,
+  api_fingerprint text,
+  api_user text,
+  api_password_sealed bytea,
+  api_seen_at timestamp with time zone,
+  api_error text,
+  recognises_lines boolean default true not null,
   constraint nas_pkey PRIMARY KEY (id),
   constraint nas_address_key UNIQUE (address),
   constraint nas_name_key UNIQUE (name),
+  constraint nas_api_fingerprint_check CHECK ((api_fingerprint ~ '^[0-9a-f]{64}$'::text)),
+  constraint nas_api_port_check CHECK (((api_port >= 1) AND (api_port <= 65535))),
+  constraint nas_api_tls_check CHECK ((api_tls = ANY (ARRAY['off'::text, 'pinned'::text, 'verified'::text]))),
+  constraint nas_api_user_check CHECK ((api_user <> ''::text)),
   constraint nas_coa_per_second_check CHECK ((coa_per_second > 0)),
   constraint nas_coa_port_check CHECK (((coa_port >= 1) AND (coa_port <= 65535))),
   constraint nas_message_authenticator_check CHECK ((message_authenticator = ANY (ARRAY['required'::text, 'auto'::text, 'off'::text]))),
@@ -111,12 +199,38 @@ create table nas (
 );
 comment on column nas.message_authenticator_seen is 'learned under auto: once a request carried it, requests without it are dropped';
 comment on column nas.swap_octets is 'this router reports Acct-Input-Octets as the download';
+comment on column nas.api_host is 'where the RouterOS API answers; null = at the address of the NAS, when that is a single one';
+comment on column nas.api_fingerprint is 'SHA-256 of the certificate that was trusted at the first connection (pinned)';
+comment on column nas.api_seen_at is 'when the RouterOS API last answered; api_error says why it last did not, null after a success';
+comment on column nas.recognises_lines is 'the splash page greets a line by its source address when that is the live Framed-IP of a session here';
+
+create table payment (
+  id bigint generated always as identity not null,
+  purchase_id bigint not null,
+  subscriber_id bigint not null,
+  method text not null,
+  amount_rupiah bigint not null,
+  received_at timestamp with time zone not null,
+  received_by text not null,
+  note text default ''::text not null,
+  constraint payment_pkey PRIMARY KEY (id),
+  constraint payment_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES purchase(id),
+  constraint payment_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint payment_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint payment_method_check CHECK ((method <> ''::text))
+);
+CREATE INDEX payment_by_purchase ON public.payment USING btree (purchase_id);
+CREATE INDEX payment_by_subscriber ON public.payment USING btree (subscriber_id, id);
+CREATE INDEX payment_by_time ON public.payment USING btree (received_at);
 
 create table plan (
   id integer generated always as identity not null,
   name text not null,
   created_at timestamp with time zone default now() not null,
   retired_at timestamp with time zone,
+  description text default ''::text not null,
+  on_portal boolean default true not null,
+  "position" integer default 0 not null,
   constraint plan_pkey PRIMARY KEY (id),
   constraint plan_name_key UNIQUE (name),
   constraint plan_name_check CHECK ((name <> ''::text))
@@ -135,9 +249,11 @@ create table plan_revision (
   price_rupiah bigint not null,
   profile text,
   created_at timestamp with time zone default now() not null,
+  speed_profile_id integer,
   constraint plan_revision_pkey PRIMARY KEY (id),
   constraint plan_revision_plan_id_revision_key UNIQUE (plan_id, revision),
   constraint plan_revision_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES plan(id),
+  constraint plan_revision_speed_profile_id_fkey FOREIGN KEY (speed_profile_id) REFERENCES speed_profile(id) ON DELETE SET NULL,
   constraint plan_revision_allowance_bytes_check CHECK ((allowance_bytes > 0)),
   constraint plan_revision_check CHECK ((num_nonnulls(period_days, period_months) = 1)),
   constraint plan_revision_download_bps_check CHECK ((download_bps > 0)),
@@ -161,6 +277,79 @@ create table policy_revision (
 );
 comment on column policy_revision.published_at is 'the revision with the newest published_at is in force';
 
+create table portal_account (
+  subscriber_id bigint not null,
+  pin_sealed bytea not null,
+  must_change_pin boolean default true not null,
+  failures integer default 0 not null,
+  last_failure_at timestamp with time zone,
+  issued_at timestamp with time zone default now() not null,
+  constraint portal_account_pkey PRIMARY KEY (subscriber_id),
+  constraint portal_account_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint portal_account_failures_check CHECK ((failures >= 0))
+);
+comment on column portal_account.pin_sealed is 'an argon2id hash of the PIN, sealed: a copy of the database alone is not enough to try a million PINs';
+comment on column portal_account.failures is 'wrong PINs from devices not known, since the PIN was issued; at 10 only known devices may go on';
+
+create table portal_device (
+  token_hash bytea not null,
+  subscriber_id bigint not null,
+  failures integer default 0 not null,
+  created_at timestamp with time zone default now() not null,
+  seen_at timestamp with time zone default now() not null,
+  constraint portal_device_pkey PRIMARY KEY (token_hash),
+  constraint portal_device_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint portal_device_failures_check CHECK ((failures >= 0))
+);
+CREATE INDEX portal_device_by_subscriber ON public.portal_device USING btree (subscriber_id);
+
+create table prepaid_move (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  moved_at timestamp with time zone not null,
+  moved_by text not null,
+  revoked_grants bigint[] default '{}'::bigint[] not null,
+  undone_at timestamp with time zone,
+  undone_by text,
+  constraint prepaid_move_pkey PRIMARY KEY (id),
+  constraint prepaid_move_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
+);
+CREATE UNIQUE INDEX prepaid_move_standing ON public.prepaid_move USING btree (subscriber_id) WHERE (undone_at IS NULL);
+comment on table prepaid_move is 'each move from postpaid to prepaid, with the grants it ended, so that it can be undone';
+
+create table purchase (
+  id bigint generated always as identity not null,
+  number text not null,
+  subscriber_id bigint not null,
+  plan_revision_id integer not null,
+  price_rupiah bigint not null,
+  begins text default 'after'::text not null,
+  ordered_by text not null,
+  ordered_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  cancelled_at timestamp with time zone,
+  cancelled_by text,
+  granted_at timestamp with time zone,
+  grant_id bigint,
+  constraint purchase_pkey PRIMARY KEY (id),
+  constraint purchase_grant_id_key UNIQUE (grant_id),
+  constraint purchase_number_key UNIQUE (number),
+  constraint purchase_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id),
+  constraint purchase_plan_revision_id_fkey FOREIGN KEY (plan_revision_id) REFERENCES plan_revision(id),
+  constraint purchase_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint purchase_begins_check CHECK ((begins = ANY (ARRAY['after'::text, 'now'::text]))),
+  constraint purchase_check CHECK ((num_nonnulls(granted_at, grant_id) <> 1)),
+  constraint purchase_check1 CHECK (((cancelled_at IS NULL) OR (grant_id IS NULL))),
+  constraint purchase_number_check CHECK ((number <> ''::text)),
+  constraint purchase_price_rupiah_check CHECK ((price_rupiah >= 0))
+);
+CREATE INDEX purchase_by_sale ON public.purchase USING btree (granted_at, plan_revision_id) WHERE (granted_at IS NOT NULL);
+CREATE INDEX purchase_by_subscriber ON public.purchase USING btree (subscriber_id, id);
+CREATE INDEX purchase_by_time ON public.purchase USING btree (ordered_at);
+CREATE INDEX purchase_open ON public.purchase USING btree (expires_at) WHERE ((cancelled_at IS NULL) AND (grant_id IS NULL));
+comment on table purchase is 'a package a subscriber wants; waiting, expired or done is computed from these acts';
+comment on column purchase.begins is 'when the cover in force ends (now, if there is none), or now in any case';
+
 create table quarantine (
   id bigint generated always as identity not null,
   at timestamp with time zone default now() not null,
@@ -171,6 +360,31 @@ create table quarantine (
   packet bytea not null,
   constraint quarantine_pkey PRIMARY KEY (id),
   constraint quarantine_journal_segment_offset_key UNIQUE (journal, segment, "offset")
+);
+
+create table rejected_dial (
+  id bigint generated always as identity not null,
+  username text collate "C" not null,
+  subscriber_id bigint,
+  nas_id integer not null,
+  mac text,
+  reason text not null,
+  times integer default 1 not null,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  constraint rejected_dial_pkey PRIMARY KEY (id)
+);
+CREATE INDEX rejected_dial_by_subscriber ON public.rejected_dial USING btree (subscriber_id, last_at) WHERE (subscriber_id IS NOT NULL);
+CREATE INDEX rejected_dial_by_time ON public.rejected_dial USING btree (last_at);
+CREATE INDEX rejected_dial_by_username ON public.rejected_dial USING btree (username, last_at);
+comment on table rejected_dial is 'one row for a run of equal rejects within ten minutes';
+
+create table sealed_setting (
+  key text not null,
+  value_sealed bytea not null,
+  changed_at timestamp with time zone default now() not null,
+  changed_by text not null,
+  constraint sealed_setting_pkey PRIMARY KEY (key)
 );
 
 create table session (
@@ -207,8 +421,10 @@ create table session (
   constraint session_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id),
   constraint session_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
 ) with (fillfactor=60);
+CREATE INDEX session_by_address ON public.session USING btree (framed_ip) WHERE (ended_at IS NULL);
 CREATE INDEX session_by_nas ON public.session USING btree (nas_id, acct_session_id);
 CREATE INDEX session_by_subscriber ON public.session USING btree (subscriber_id) WHERE (ended_at IS NULL);
+CREATE INDEX session_by_username ON public.session USING btree (username);
 comment on column session.key is 'the token we put in Class; for a session without it, one made from NAS, address, id, user name and start';
 comment on column session.nas_address is 'where its accounting last came from: of a NAS that is a block, the router that holds the session';
 comment on column session.raw_up is 'the counter as last received; up_bytes is what it amounts to after wraps and resets';
@@ -242,6 +458,31 @@ CREATE INDEX session_history_framed_ip_ended_at_idx ON ONLY public.session_histo
 CREATE INDEX session_history_key_idx ON ONLY public.session_history USING btree (key);
 CREATE INDEX session_history_subscriber_id_ended_at_idx ON ONLY public.session_history USING btree (subscriber_id, ended_at DESC);
 
+create table setting (
+  key text not null,
+  value jsonb not null,
+  changed_at timestamp with time zone default now() not null,
+  changed_by text not null,
+  constraint setting_pkey PRIMARY KEY (key)
+);
+
+create table speed_profile (
+  id integer generated always as identity not null,
+  name text not null,
+  download_bps bigint not null,
+  upload_bps bigint not null,
+  burst jsonb,
+  profile text,
+  created_at timestamp with time zone default now() not null,
+  constraint speed_profile_pkey PRIMARY KEY (id),
+  constraint speed_profile_name_key UNIQUE (name),
+  constraint speed_profile_download_bps_check CHECK ((download_bps > 0)),
+  constraint speed_profile_name_check CHECK ((name <> ''::text)),
+  constraint speed_profile_profile_check CHECK ((profile <> ''::text)),
+  constraint speed_profile_upload_bps_check CHECK ((upload_bps > 0))
+);
+comment on table speed_profile is 'speeds to choose from when a plan is made; a plan revision keeps its own copy';
+
 create table staff (
   id integer generated always as identity not null,
   username text not null,
@@ -249,11 +490,46 @@ create table staff (
   role text not null,
   must_change_password boolean default true not null,
   created_at timestamp with time zone default now() not null,
+  name text default ''::text not null,
+  language text default 'id'::text not null,
+  disabled_at timestamp with time zone,
+  totp_sealed bytea,
+  totp_since timestamp with time zone,
+  totp_last_step bigint default 0 not null,
+  failures integer default 0 not null,
+  last_failure_at timestamp with time zone,
   constraint staff_pkey PRIMARY KEY (id),
   constraint staff_username_key UNIQUE (username),
+  constraint staff_failures_check CHECK ((failures >= 0)),
+  constraint staff_language_check CHECK ((language = ANY (ARRAY['id'::text, 'en'::text]))),
   constraint staff_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'customer-service'::text, 'technician'::text, 'network-engineer'::text]))),
   constraint staff_username_check CHECK ((username <> ''::text))
 );
+comment on column staff.totp_since is 'when the second factor was confirmed; null with totp_sealed = being set up';
+comment on column staff.totp_last_step is 'the newest time step whose code was used: a code counts once';
+
+create table static_address (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  nas_id integer not null,
+  address cidr not null,
+  removed_at timestamp with time zone,
+  wanted_list text,
+  told_list text,
+  told_at timestamp with time zone,
+  seen_list text,
+  seen_at timestamp with time zone,
+  last_error text,
+  constraint static_address_pkey PRIMARY KEY (id),
+  constraint static_address_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id),
+  constraint static_address_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint static_address_address_excl EXCLUDE USING gist (address inet_ops WITH &&) WHERE ((removed_at IS NULL))
+);
+CREATE INDEX static_address_by_nas ON public.static_address USING btree (nas_id);
+CREATE INDEX static_address_by_subscriber ON public.static_address USING btree (subscriber_id);
+comment on table static_address is 'the addresses of static lines; a removed one stays until its router has dropped the entry';
+comment on column static_address.wanted_list is 'what enforcement last decided, for pages and counts; enforcement itself decides afresh each time';
+comment on column static_address.told_list is 'the address-list its router acknowledged; null = none of ours. seen_list: what the last full look at the router found';
 
 create table subscriber (
   id bigint generated always as identity not null,
@@ -271,15 +547,33 @@ create table subscriber (
   delegated_ipv6_prefix cidr,
   version bigint default 0 not null,
   created_at timestamp with time zone default now() not null,
+  access text default 'pppoe'::text not null,
+  nas_id integer,
+  portal_id text,
+  address text default ''::text not null,
+  notes text default ''::text not null,
+  language text default 'id'::text not null,
+  search text default lower(((((((((((username || ' '::text) || name) || ' '::text) || COALESCE(phone, ''::text)) || ' '::text) || COALESCE(portal_id, ''::text)) || ' '::text) || COALESCE(mac, ''::text)) || ' '::text) || COALESCE(host(static_ip), ''::text))) not null,
   constraint subscriber_pkey PRIMARY KEY (id),
+  constraint subscriber_portal_id_key UNIQUE (portal_id),
   constraint subscriber_static_ip_key UNIQUE (static_ip),
   constraint subscriber_username_key UNIQUE (username),
+  constraint subscriber_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id),
+  constraint subscriber_access_check CHECK ((access = ANY (ARRAY['pppoe'::text, 'static'::text]))),
   constraint subscriber_billing_check CHECK ((billing = ANY (ARRAY['prepaid'::text, 'postpaid'::text]))),
+  constraint subscriber_language_check CHECK ((language = ANY (ARRAY['id'::text, 'en'::text]))),
   constraint subscriber_mac_check CHECK ((mac ~ '^([0-9A-F]{2}:){5}[0-9A-F]{2}$'::text)),
+  constraint subscriber_portal_id_check CHECK ((portal_id ~ '^[1-9][0-9]{7}$'::text)),
   constraint subscriber_session_limit_check CHECK ((session_limit > 0)),
   constraint subscriber_username_check CHECK (((username <> ''::text) AND (length(username) <= 253)))
 );
+CREATE INDEX subscriber_by_name ON public.subscriber USING btree (lower(name), id);
+CREATE INDEX subscriber_by_nas ON public.subscriber USING btree (nas_id) WHERE (nas_id IS NOT NULL);
+CREATE INDEX subscriber_by_tag ON public.subscriber USING gin (tags);
+CREATE INDEX subscriber_search ON public.subscriber USING gin (search gin_trgm_ops);
 comment on column subscriber.version is 'the sequence number of the newest row in change for this subscriber';
+comment on column subscriber.nas_id is 'of a static line: the router whose address-lists hold its addresses';
+comment on column subscriber.search is 'what the search field of the lists looks in';
 
 create table usage_daily (
   subscriber_id bigint not null,
@@ -289,8 +583,232 @@ create table usage_daily (
   constraint usage_daily_pkey PRIMARY KEY (subscriber_id, day)
 ) partition by RANGE (day);
 
+create table web_session (
+  token_hash bytea not null,
+  staff_id integer,
+  subscriber_id bigint,
+  step text default 'full'::text not null,
+  address inet,
+  user_agent text default ''::text not null,
+  created_at timestamp with time zone default now() not null,
+  seen_at timestamp with time zone default now() not null,
+  expires_at timestamp with time zone not null,
+  constraint web_session_pkey PRIMARY KEY (token_hash),
+  constraint web_session_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id),
+  constraint web_session_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint web_session_check CHECK ((num_nonnulls(staff_id, subscriber_id) = 1)),
+  constraint web_session_step_check CHECK ((step = ANY (ARRAY['password'::text, 'totp'::text, 'full'::text])))
+);
+CREATE INDEX web_session_by_expiry ON public.web_session USING btree (expires_at);
+CREATE INDEX web_session_by_staff ON public.web_session USING btree (staff_id) WHERE (staff_id IS NOT NULL);
+CREATE INDEX web_session_by_subscriber ON public.web_session USING btree (subscriber_id) WHERE (subscriber_id IS NOT NULL);
+comment on column web_session.step is 'how far the login came: the password is still to be changed, the second factor is still to be given, or all is done';
+
+create table whatsapp_auth (
+  kind text not null,
+  id text not null,
+  value_sealed bytea not null,
+  constraint whatsapp_auth_pkey PRIMARY KEY (kind, id)
+);
+
+create table whatsapp_contact (
+  phone text not null,
+  registered boolean,
+  checked_at timestamp with time zone,
+  first_wrote_at timestamp with time zone,
+  last_wrote_at timestamp with time zone,
+  constraint whatsapp_contact_pkey PRIMARY KEY (phone)
+);
+comment on table whatsapp_contact is 'who is on WhatsApp as far as we asked, and who wrote to us first: only those surely get what we send';
+
+CREATE OR REPLACE FUNCTION public.gin_extract_query_trgm(text, internal, smallint, internal, internal, internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_extract_query_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_extract_value_trgm(text, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_extract_value_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_trgm_consistent(internal, smallint, text, integer, internal, internal, internal, internal)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_trgm_consistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_trgm_triconsistent(internal, smallint, text, integer, internal, internal, internal)
+ RETURNS "char"
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_trgm_triconsistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_compress(internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_compress$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_consistent(internal, text, smallint, oid, internal)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_consistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_decompress(internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_decompress$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_distance(internal, text, smallint, oid, internal)
+ RETURNS double precision
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_distance$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_in(cstring)
+ RETURNS gtrgm
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_in$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_options(internal)
+ RETURNS void
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE
+AS '$libdir/pg_trgm', $function$gtrgm_options$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_out(gtrgm)
+ RETURNS cstring
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_out$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_penalty(internal, internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_penalty$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_picksplit(internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_picksplit$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_same(gtrgm, gtrgm, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_same$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_union(internal, internal)
+ RETURNS gtrgm
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_union$function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin raise exception '% is append-only', tg_table_name; end $function$;
+
+CREATE OR REPLACE FUNCTION public.set_limit(real)
+ RETURNS real
+ LANGUAGE c
+ STRICT
+AS '$libdir/pg_trgm', $function$set_limit$function$;
+
+CREATE OR REPLACE FUNCTION public.show_limit()
+ RETURNS real
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$show_limit$function$;
+
+CREATE OR REPLACE FUNCTION public.show_trgm(text)
+ RETURNS text[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$show_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity_dist(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity_dist$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_commutator_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_dist_commutator_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_dist_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_dist_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_dist_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_commutator_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_dist_commutator_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_dist_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_dist_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_dist_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_op$function$;

@@ -3,12 +3,31 @@ import { adminResetPassword, secretsRotate } from '#policy-server/cli/admin';
 import type { Command, Given, Outcome } from '#policy-server/cli/command';
 import { atDesk } from '#policy-server/cli/connect';
 import { explain } from '#policy-server/cli/explain';
+import { subscriberExport } from '#policy-server/cli/export';
 import { grantAdd, grantRevoke } from '#policy-server/cli/grant';
-import { nasAdd, nasList } from '#policy-server/cli/nas';
+import { importMikrotik } from '#policy-server/cli/import-mikrotik';
+import { nasAdd, nasEdit, nasList, nasRemove } from '#policy-server/cli/nas';
 import { nasScript } from '#policy-server/cli/nas-script';
-import { planAdd, planList } from '#policy-server/cli/plan';
+import { planAdd, planDelete, planEdit, planList } from '#policy-server/cli/plan';
+import { pinIssue, prepaidMigrate, prepaidUndo } from '#policy-server/cli/prepaid';
+import { purchaseCancel, purchaseList, purchaseSettle } from '#policy-server/cli/purchase';
 import { sessionHistory, sessionList, sessionWho } from '#policy-server/cli/session';
-import { resumeCommand, subscriberAdd, subscriberImport, suspendCommand } from '#policy-server/cli/subscriber';
+import { settingSet, settingShow } from '#policy-server/cli/setting';
+import {
+  staffAdd,
+  staffDisable,
+  staffEnable,
+  staffList,
+  staffResetPassword,
+  staffResetTotp,
+} from '#policy-server/cli/staff';
+import {
+  resumeCommand,
+  subscriberAdd,
+  subscriberEdit,
+  subscriberImport,
+  suspendCommand,
+} from '#policy-server/cli/subscriber';
 import { findCommand, helpOf, helpOfAll, readArguments, unknownCommand } from '#policy-server/cli/usage';
 import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseTooNew } from '#storage/migrate';
@@ -17,11 +36,24 @@ import { SecretsFault } from '#storage/secrets';
 const COMMANDS: readonly Command[] = [
   nasAdd,
   nasList,
+  nasEdit,
+  nasRemove,
   nasScript,
   planAdd,
   planList,
+  planEdit,
+  planDelete,
   subscriberAdd,
+  subscriberEdit,
   subscriberImport,
+  subscriberExport,
+  importMikrotik,
+  prepaidMigrate,
+  prepaidUndo,
+  pinIssue,
+  purchaseList,
+  purchaseSettle,
+  purchaseCancel,
   grantAdd,
   grantRevoke,
   suspendCommand,
@@ -30,6 +62,14 @@ const COMMANDS: readonly Command[] = [
   sessionList,
   sessionHistory,
   sessionWho,
+  staffAdd,
+  staffList,
+  staffDisable,
+  staffEnable,
+  staffResetPassword,
+  staffResetTotp,
+  settingShow,
+  settingSet,
   adminResetPassword,
   secretsRotate,
 ];

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -13,6 +14,10 @@ export type Config = {
   readonly http: { readonly host: string; readonly port: number };
   /** Where subscribers' browsers reach this node, without a slash at the end. */
   readonly publicUrl: string;
+  /** PUBLIC_URL was given; if not, pages go by the address that a browser used. */
+  readonly publicUrlIsSet: boolean;
+  /** Proxies in front of the pages whose word on the browser's address is taken: addresses or blocks. */
+  readonly trustedProxies: readonly string[];
   readonly radius: {
     readonly host: string;
     readonly authPort: number;
@@ -22,13 +27,19 @@ export type Config = {
   readonly masterKeyFile: string;
   /** IANA name of the company's zone. */
   readonly zone: string;
+  /** COMPANY_TIMEZONE said so; else the zone that was saved in the settings wins at the start. */
+  readonly zoneIsSet: boolean;
   /** How many months of sessions, daily usage and enforcement acts are kept besides the running one. */
   readonly historyMonths: number;
+  /** Another place than WhatsApp's own web socket, such as a proxy; null = WhatsApp. */
+  readonly whatsAppUrl: string | null;
   readonly logLevel: LogLevel;
 };
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const DEFAULT_ZONE = 'Asia/Jakarta';
 
 /** At most this many RADIUS workers are started unless more are asked for: two answer more than one NIC queue brings. */
 const WORKERS_BY_DEFAULT_AT_MOST = 2;
@@ -56,6 +67,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     dataDir,
     http: { host: env.HTTP_HOST, port: env.HTTP_PORT },
     publicUrl: (env.PUBLIC_URL ?? `http://${visibleHost(env.HTTP_HOST)}:${env.HTTP_PORT}`).replace(/\/+$/, ''),
+    publicUrlIsSet: env.PUBLIC_URL !== undefined,
+    trustedProxies: env.TRUSTED_PROXIES,
     radius: {
       host: env.RADIUS_HOST,
       authPort: env.RADIUS_AUTH_PORT,
@@ -63,8 +76,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       workers: env.RADIUS_WORKERS ?? Math.min(WORKERS_BY_DEFAULT_AT_MOST, availableParallelism()),
     },
     masterKeyFile: resolve(env.MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
-    zone: env.COMPANY_TIMEZONE,
+    zone: env.COMPANY_TIMEZONE ?? DEFAULT_ZONE,
+    zoneIsSet: env.COMPANY_TIMEZONE !== undefined,
     historyMonths: env.HISTORY_MONTHS,
+    whatsAppUrl: env.WHATSAPP_URL ?? null,
     logLevel: env.LOG_LEVEL,
   };
 }
@@ -74,6 +89,13 @@ const port = z
   .regex(/^\d{1,5}$/)
   .transform(Number)
   .refine((number) => number <= 65535);
+
+function isProxy(text: string): boolean {
+  const [address, bits, ...more] = text.split('/');
+  return (
+    isIP(address!) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= 128))
+  );
+}
 
 const environmentSchema = z.object({
   DATABASE_URL: z
@@ -93,6 +115,11 @@ const environmentSchema = z.object({
     .string()
     .refine((text) => ['http:', 'https:'].includes(urlOrNull(text)?.protocol ?? ''))
     .optional(),
+  TRUSTED_PROXIES: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine((proxies) => proxies.every(isProxy))
+    .default([]),
   RADIUS_HOST: z
     .string()
     .regex(/^[\w.:-]+$/)
@@ -109,7 +136,7 @@ const environmentSchema = z.object({
     .string()
     .refine((text) => !text.includes('\0'))
     .optional(),
-  COMPANY_TIMEZONE: z.string().refine(isZone).default('Asia/Jakarta'),
+  COMPANY_TIMEZONE: z.string().refine(isZone).optional(),
   HISTORY_MONTHS: z
     .string()
     .regex(/^\d{1,3}$/)
@@ -117,6 +144,10 @@ const environmentSchema = z.object({
     .refine((months) => months >= 1 && months <= 120)
     // So that a dispute about the same month a year ago can be settled.
     .default(13),
+  WHATSAPP_URL: z
+    .string()
+    .refine((text) => ['ws:', 'wss:'].includes(urlOrNull(text)?.protocol ?? ''))
+    .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -127,6 +158,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   HTTP_HOST: 'an address or name of this machine, for example 0.0.0.0 or 127.0.0.1',
   HTTP_PORT: 'a port from 1 to 65535 (0 = any free one), for example 3000',
   PUBLIC_URL: 'a web address, for example https://portal.example.net',
+  TRUSTED_PROXIES: 'addresses or blocks separated by commas, for example 127.0.0.1,10.0.0.0/24',
   RADIUS_HOST: 'an address of this machine, for example 0.0.0.0 or 10.0.0.2',
   RADIUS_AUTH_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1812',
   RADIUS_ACCT_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1813',
@@ -134,6 +166,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   MASTER_KEY_FILE: 'the path of a file, for example /etc/gerbang/master.key',
   COMPANY_TIMEZONE: 'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura',
   HISTORY_MONTHS: 'a whole number from 1 to 120, for example 13',
+  WHATSAPP_URL: 'the address of a web socket, for example wss://web.whatsapp.com/ws/chat; leave it out to use that one',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}, for example info`,
 };
 

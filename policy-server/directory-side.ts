@@ -17,7 +17,9 @@ type Send = (message: ToRadiusWorker) => void;
 
 export type DirectoryOptions = {
   readonly dataDir: string;
+  /** The zone until the database has said which it is. */
   readonly zone: string;
+  readonly zoneIsSet: boolean;
   readonly log: Log;
   /** Sends to every RADIUS worker. */
   readonly broadcast: Send;
@@ -45,9 +47,11 @@ export class DirectorySide {
   #heardUpTo: Instant = 0;
   #liveSessions: number | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #zone: string;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#zone = options.zone;
   }
 
   get source(): 'nothing' | 'disk' | 'database' {
@@ -71,7 +75,7 @@ export class DirectorySide {
   async openDisk(sealer: Sealer): Promise<void> {
     this.#sealer = sealer;
     try {
-      this.#state = await loadNodeState(this.#options.dataDir, sealer, this.#options.zone);
+      this.#state = await loadNodeState(this.#options.dataDir, sealer, this.#options);
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the copy of the directory on disk cannot be used');
       return;
@@ -81,8 +85,9 @@ export class DirectorySide {
     await this.#sendDisk(this.#options.broadcast);
   }
 
-  /** Loads everything from the database and follows its changes. Throws `Unavailable`. */
-  async openDatabase(db: Database, sealer: Sealer): Promise<void> {
+  /** Loads everything from the database and follows its changes; `zone` is the company's. Throws `Unavailable`. */
+  async openDatabase(db: Database, sealer: Sealer, zone: string): Promise<void> {
+    this.#zone = zone;
     this.#sealer = sealer;
     this.#db = db;
     const from = await currentCursor(db);
@@ -156,7 +161,7 @@ export class DirectorySide {
 
   async #loadRouters(): Promise<void> {
     const [db, sealer] = this.#opened();
-    const [nases, policy] = await Promise.all([loadNases(db, sealer), currentPolicy(db, this.#options.zone)]);
+    const [nases, policy] = await Promise.all([loadNases(db, sealer), currentPolicy(db, this.#zone)]);
     this.#state = { nases, policy };
     this.#sendRouters(this.#options.broadcast);
   }

@@ -7,6 +7,7 @@ import { coaTargets, radiusDriver } from '#enforcement/radius-driver';
 import { countedDriver, type DriverCount } from '#policy-server/counted-driver';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { Log } from '#policy-server/log';
+import type { StaticSide } from '#policy-server/static-side';
 import { CoaClient, type CoaTarget } from '#radius/coa-client';
 import type { Database } from '#storage/database';
 import { type LoadedEntry, type LoadedNas, loadEntries } from '#storage/facts';
@@ -24,13 +25,14 @@ export type EnforcementOptions = {
   readonly db: Database;
   readonly sealer: Sealer;
   readonly directory: DirectorySide;
+  readonly staticLines: StaticSide;
   /** RADIUS_HOST: RouterOS takes a CoA only from an address in its `/radius` list. */
   readonly host: string;
   readonly log: Log;
 };
 
 export async function startEnforcement(options: EnforcementOptions): Promise<EnforcementSide> {
-  const { db, sealer, directory, log } = options;
+  const { db, sealer, directory, staticLines, log } = options;
   const client = new CoaClient({ host: options.host, now: systemClock });
   const routers = new Routers(() => directory.nases);
   const { driver, counts } = countedDriver(radiusDriver(client, (session) => routers.target(session)));
@@ -44,11 +46,13 @@ export async function startEnforcement(options: EnforcementOptions): Promise<Enf
     },
     nases: () => routers.enforced(),
     driver,
+    lists: staticLines.driver,
     loadEntries: (ids) => loadEntries(db, sealer, ids),
     publish: (entries) => directory.publish(entries),
     onSessionsEnded: (ids) => void directory.refreshSessionsOf(ids),
     log,
   });
+  staticLines.serve(loop);
   return {
     loop,
     client,

@@ -3,13 +3,17 @@ import { InvalidInput, Unavailable } from '#domain/errors';
 import { sweep } from '#enforcement/sweep';
 import { startHttp } from '#http/server';
 import { directoryCopyJob } from '#jobs/directory-copy';
+import { figuresJob } from '#jobs/figures';
+import { remindersJob } from '#jobs/reminders';
 import { retentionJob } from '#jobs/retention';
 import { startSchedule } from '#jobs/schedule';
 import { sweepJob } from '#jobs/sweep';
 import type { Desk } from '#operations/desk';
 import { firstAdmin } from '#operations/first-admin';
 import { firstPolicy } from '#operations/first-policy';
+import { queueReminders } from '#operations/queue-reminders';
 import { banner } from '#policy-server/banner';
+import { companyZone } from '#policy-server/company-zone';
 import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseSide, untilAvailable } from '#policy-server/database-side';
 import { DirectorySide, longestInterimSeconds } from '#policy-server/directory-side';
@@ -17,10 +21,14 @@ import { startEnforcement } from '#policy-server/enforcement-side';
 import { startIntake } from '#policy-server/intake-side';
 import { type Log, openLog } from '#policy-server/log';
 import { existingMasterKey, masterKey } from '#policy-server/master-key';
+import { startMessages } from '#policy-server/messages-side';
 import { nodeMetrics } from '#policy-server/node-metrics';
 import { type NodeParts, noParts, stopParts } from '#policy-server/node-parts';
+import { portalPages } from '#policy-server/portal-side';
 import { bindFault, journalRoot, startRadius } from '#policy-server/radius-side';
 import { readiness } from '#policy-server/readiness';
+import { rejectRecorder } from '#policy-server/rejects-side';
+import { startStaticLines } from '#policy-server/static-side';
 import { type StatusProbe, statusProbe } from '#policy-server/status-probe';
 import { countNases, countPlans } from '#storage/counts';
 import { type Database, openDatabase } from '#storage/database';
@@ -66,7 +74,7 @@ async function start(config: Config): Promise<void> {
   if (url === null) return;
   const prepared = await untilAvailable(() => prepare(config, url), stopping.signal, log, meanwhile);
   if (prepared === null || stopping.signal.aborted) return;
-  await startEnforcing(config, prepared.db, prepared.sealer);
+  await startEnforcing(prepared.config, prepared.db, prepared.sealer);
   const empty = { nases: (await countNases(prepared.db)) === 0, plans: (await countPlans(prepared.db)) === 0 };
   const seconds = (monotonicMs() - startedAt) / 1000;
   console.log(banner({ config, parts, firstPassword, seconds, empty }));
@@ -79,17 +87,21 @@ async function startAnswering(config: Config): Promise<void> {
   const directory = new DirectorySide({
     dataDir: config.dataDir,
     zone: config.zone,
+    zoneIsSet: config.zoneIsSet,
     log,
     broadcast: (message) => parts.radius?.broadcast(message),
     ownNas: (nases) => probe?.ownNas(nases) ?? [],
     onPolicy: () => void lookAtEverybody(),
   });
+  const rejects = rejectRecorder({ db: () => parts.db, log });
+  parts.rejects = rejects;
   parts.radius = await startRadius(
     config,
     {
       onJournalled: () => parts.intake?.wake(),
       onLimitReached: (id) => void parts.enforcement?.loop.probeSessions(id).catch(doubt('a session limit')),
       onLearnedMessageAuthenticator: (id) => void remember(id).catch(doubt('that a router signs')),
+      onRejected: (dials) => rejects.add(dials),
       onEmptyWorker: (send) => void parts.directory?.fill(send).catch(crash),
     },
     log,
@@ -102,23 +114,43 @@ async function startAnswering(config: Config): Promise<void> {
   else await directory.fill(parts.radius.broadcast);
 }
 
-/** Everything that has to be in the database before this node works with it; done again until the database lets it. */
-async function prepare(config: Config, url: string): Promise<{ db: Database; sealer: Sealer }> {
+/**
+ * Everything that has to be in the database before this node works with it; done again until the database lets it. The
+ * configuration comes back with the zone in force.
+ */
+async function prepare(started: Config, url: string): Promise<{ config: Config; db: Database; sealer: Sealer }> {
   parts.db ??= openDatabase({ url, poolSize: POOL_SIZE, entities });
   const db = parts.db;
+  const config = { ...started, zone: await companyZone(started, db) };
+  parts.zone = config.zone;
   const sealer = await masterKey(config.masterKeyFile, db);
-  const desk: Desk = { db, sealer, clock: systemClock, zone: config.zone, actor: 'system' };
+  const desk = systemDesk(config, db, sealer);
   await preparePartitions(db, systemClock());
   await firstPolicy(desk);
   firstPassword ??= await firstAdmin(desk);
-  await parts.directory!.openDatabase(db, sealer);
-  return { db, sealer };
+  await parts.directory!.openDatabase(db, sealer, config.zone);
+  parts.sealer = sealer;
+  return { config, db, sealer };
+}
+
+/** A declaration, for the `await` at the top runs before the constants below it are there. */
+function systemDesk({ zone, publicUrl }: Config, db: Database, sealer: Sealer): Desk {
+  return {
+    db,
+    sealer,
+    clock: systemClock,
+    zone,
+    actor: 'system',
+    publicUrl,
+  };
 }
 
 /** The parts that work on the database, in the order in which they feed each other. */
 async function startEnforcing(config: Config, db: Database, sealer: Sealer): Promise<void> {
   const directory = parts.directory!;
-  parts.enforcement = await startEnforcement({ db, sealer, directory, host: config.radius.host, log });
+  const staticLines = await startStaticLines({ db, sealer, log });
+  parts.staticLines = staticLines;
+  parts.enforcement = await startEnforcement({ db, sealer, directory, staticLines, host: config.radius.host, log });
   parts.intake = await startIntake(
     {
       databaseUrl: db.url,
@@ -129,9 +161,22 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
     () => parts.enforcement?.loop.wake(),
     log,
   );
+  parts.messages = await startMessages({
+    db,
+    sealer,
+    clock: systemClock,
+    log,
+    zone: config.zone,
+    whatsAppUrl: config.whatsAppUrl,
+  });
   parts.schedule = await startSchedule({
     jobs: [
-      sweepJob((spreadMs) => sweep(db, systemClock(), spreadMs)),
+      sweepJob((spreadMs) => {
+        staticLines.look();
+        return sweep(db, systemClock(), spreadMs);
+      }),
+      remindersJob((signal) => queueReminders(systemDesk(config, db, sealer), signal)),
+      figuresJob(db, systemClock),
       retentionJob(db, systemClock, config.historyMonths),
       directoryCopyJob(() => directory.save(parts.radius!.exportChunks())),
     ],
@@ -149,11 +194,14 @@ async function openHttp(config: Config): Promise<NodeParts['http']> {
       port,
       readiness: () => readiness(parts),
       metrics: () => nodeMetrics(parts),
-      frontPage: () => ({
-        radius: parts.radius === null ? 'starting' : `ports ${parts.radius.authPort} and ${parts.radius.acctPort}`,
-        subscribers: parts.radius?.states()[0]?.metrics?.subscribers ?? null,
-        ready: parts.directory?.source === 'database',
-      }),
+      pages: portalPages(
+        config,
+        parts,
+        () => (parts.db === null || parts.sealer === null ? null : { db: parts.db, sealer: parts.sealer }),
+        log,
+      ),
+      trustedProxies: config.trustedProxies,
+      webhook: () => parts.messages?.webhook ?? null,
       log,
     });
   } catch (error) {

@@ -11,7 +11,9 @@ export function nodeMetrics(parts: NodeParts): Family[] {
     ...(parts.radius === null ? [] : radiusFamilies(parts.radius)),
     ...intakeFamilies(parts),
     ...enforcementFamilies(parts),
+    ...staticFamilies(parts),
     ...jobFamilies(parts),
+    ...messageFamilies(parts),
     ...processFamilies(),
   ];
 }
@@ -150,6 +152,26 @@ function enforcementFamilies({ enforcement, directory }: NodeParts): Family[] {
   ];
 }
 
+function staticFamilies({ staticLines }: NodeParts): Family[] {
+  const routers = staticLines?.routers() ?? [];
+  const perRouter = (pick: (of: (typeof routers)[number]) => number): Sample[] =>
+    routers.map((of) => ({ labels: { nas: of.name }, value: pick(of) }));
+  const gauge = (name: string, help: string, pick: (of: (typeof routers)[number]) => number) =>
+    family(name, help, 'gauge', perRouter(pick));
+  const counter = (name: string, help: string, pick: (of: (typeof routers)[number]) => number) =>
+    family(name, help, 'counter', perRouter(pick));
+  return [
+    gauge('gerbang_api_connected', 'Whether the RouterOS API of a router is connected', (of) =>
+      Number(of.state === 'connected'),
+    ),
+    gauge('gerbang_static_addresses', 'Addresses of static lines a router has to hold', (of) => of.wanted),
+    gauge('gerbang_static_differing', 'Addresses a router does not have as decided', (of) => of.differing),
+    counter('gerbang_api_commands_total', 'Commands sent to the RouterOS API', (of) => of.counts.commands),
+    counter('gerbang_api_traps_total', 'Commands that a router refused', (of) => of.counts.traps),
+    counter('gerbang_api_failures_total', 'Connections that failed or were lost', (of) => of.counts.failures),
+  ];
+}
+
 function driverFamilies(counts: readonly DriverCount[], nameOf: (nasId: number) => string): Family[] {
   const answers = counts.flatMap(({ nasId, request, answers: by }) =>
     Object.entries(by).map(([answer, value]) => ({ labels: { nas: nameOf(nasId), request, answer }, value })),
@@ -169,6 +191,21 @@ function jobFamilies({ schedule }: NodeParts): Family[] {
     value: count,
   }));
   return [family('gerbang_job_runs_total', 'Looks of each job, by what came of it', 'counter', samples)];
+}
+
+function messageFamilies({ messages }: NodeParts): Family[] {
+  const of = messages?.metrics() ?? null;
+  const state = messages?.control.status().state ?? null;
+  return [
+    single('gerbang_messages_queued', 'Messages that wait to be sent', 'gauge', of?.queued ?? null),
+    byLabel('gerbang_message_tries_total', 'Tries to send a message, by what came of it', 'outcome', of?.counts ?? {}),
+    family(
+      'gerbang_whatsapp_state',
+      'Where the WhatsApp line stands: 1 for the state it is in',
+      'gauge',
+      state === null ? [] : [{ labels: { state }, value: 1 }],
+    ),
+  ];
 }
 
 function processFamilies(): Family[] {

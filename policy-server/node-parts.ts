@@ -5,10 +5,14 @@ import type { DatabaseSide } from '#policy-server/database-side';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { EnforcementSide } from '#policy-server/enforcement-side';
 import type { IntakeSide } from '#policy-server/intake-side';
+import type { MessagesSide } from '#policy-server/messages-side';
 import type { RadiusSide } from '#policy-server/radius-side';
+import type { RejectRecorder } from '#policy-server/rejects-side';
+import type { StaticSide } from '#policy-server/static-side';
 import type { StatusProbe } from '#policy-server/status-probe';
 import type { Database } from '#storage/database';
 import type { DataDirLock } from '#storage/lock';
+import type { Sealer } from '#storage/secrets';
 
 /** The parts of a running node, each null until it is started: what health and metrics look at and what stop stops. */
 export type NodeParts = {
@@ -16,12 +20,18 @@ export type NodeParts = {
   database: DatabaseSide | null;
   http: HttpServer | null;
   radius: RadiusSide | null;
+  rejects: RejectRecorder | null;
   probe: StatusProbe | null;
   directory: DirectorySide | null;
   db: Database | null;
+  sealer: Sealer | null;
+  /** The company's zone in force. */
+  zone: string | null;
   intake: IntakeSide | null;
+  staticLines: StaticSide | null;
   enforcement: EnforcementSide | null;
   schedule: Schedule | null;
+  messages: MessagesSide | null;
 };
 
 export const noParts = (): NodeParts => ({
@@ -29,12 +39,17 @@ export const noParts = (): NodeParts => ({
   database: null,
   http: null,
   radius: null,
+  rejects: null,
   probe: null,
   directory: null,
   db: null,
+  sealer: null,
+  zone: null,
   intake: null,
+  staticLines: null,
   enforcement: null,
   schedule: null,
+  messages: null,
 });
 
 const SAVE_PATIENCE_MS = 10_000;
@@ -50,9 +65,12 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
   const steps: (() => Promise<unknown> | undefined)[] = [
     () => saveDirectory(parts),
     () => parts.radius?.stop(),
+    () => parts.rejects?.stop(),
     () => parts.http?.stop(),
     () => parts.schedule?.stop(),
+    () => parts.messages?.stop(),
     () => parts.enforcement?.stop(),
+    () => parts.staticLines?.stop(),
     () => parts.intake?.stop(),
     () => parts.directory?.stop(),
     () => parts.db?.close(),

@@ -19,10 +19,10 @@ export async function saveNodeState(
   state: NodeState,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const { zone: _, ...document } = state.policy;
+  const { zone, ...document } = state.policy;
   const nases = state.nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
   const path = join(dataDir, STATE_FILE);
-  await writeFile(`${path}.new`, sealer.seal(JSON.stringify({ nases, document }), STATE_AAD), {
+  await writeFile(`${path}.new`, sealer.seal(JSON.stringify({ nases, document, zone }), STATE_AAD), {
     mode: 0o600,
     flush: true,
   });
@@ -30,8 +30,15 @@ export async function saveNodeState(
   await writeDirectoryFile(join(dataDir, DIRECTORY_FILE), chunks, (plain, boundTo) => sealer.seal(plain, boundTo));
 }
 
-/** Routers and policy as last saved; null when they never were. Throws SecretsFault when they cannot be opened. */
-export async function loadNodeState(dataDir: string, sealer: Sealer, zone: string): Promise<NodeState | null> {
+/**
+ * Routers and policy as last saved; null when they never were. Unless the zone is set on this machine it is the one they
+ * were saved with. Throws SecretsFault when they cannot be opened.
+ */
+export async function loadNodeState(
+  dataDir: string,
+  sealer: Sealer,
+  { zone, zoneIsSet }: { readonly zone: string; readonly zoneIsSet: boolean },
+): Promise<NodeState | null> {
   const sealed = await readFile(join(dataDir, STATE_FILE)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;
@@ -40,10 +47,11 @@ export async function loadNodeState(dataDir: string, sealer: Sealer, zone: strin
   const saved = JSON.parse(sealer.open(sealed, STATE_AAD)) as {
     nases: (Omit<LoadedNas, 'secret'> & { secret: string })[];
     document: unknown;
+    zone?: string;
   };
   return {
     nases: saved.nases.map((nas) => ({ ...nas, secret: new SecretText(nas.secret) })),
-    policy: { ...parsePolicy(saved.document), zone },
+    policy: { ...parsePolicy(saved.document), zone: zoneIsSet ? zone : (saved.zone ?? zone) },
   };
 }
 

@@ -20,6 +20,7 @@ export type RadiusListeners = {
   onJournalled(): void;
   onLimitReached(subscriberId: number): void;
   onLearnedMessageAuthenticator(nasId: number): void;
+  onRejected(dials: readonly RejectedDial[]): void;
   /** A worker is new or new again: everything has to be sent to it by `send`. */
   onEmptyWorker(send: (message: ToRadiusWorker) => void): void;
 };
@@ -97,6 +98,7 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
           break;
         case 'rejected':
           logRejects(log, message.dials, message.more);
+          listeners.onRejected(message.dials);
           break;
         case 'metrics':
           if (member !== undefined) member.metrics = message.metrics;

@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chromiumMissing } from '#test/support/chromium';
 import { freeRadiusMissing } from '#test/support/freeradius';
+import { namespacesForbidden, namespaceToolsMissing } from '#test/support/namespaces';
 
 /**
  * `npm test [-- pattern…]`: sees to what the tests need, then formatting and lint, types, and every test. Its last line
@@ -22,19 +24,31 @@ function quietly(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-/** FreeRADIUS and radclient from Debian, where we may install them. Returns what is still missing, or null. */
-function provideFreeRadius(): string | null {
-  if (freeRadiusMissing() === null) return null;
-  const root = process.getuid?.() === 0;
-  if (!root || !quietly('apt-get', ['--version'])) return freeRadiusMissing();
-  const wanted = ['freeradius', 'freeradius-utils'];
+/** What the tests use and a machine may lack: why it is missing (null: it is there), and Debian's packages of it. */
+const TOOLS: readonly { missing: () => string | null; packages: readonly string[] }[] = [
+  { missing: freeRadiusMissing, packages: ['freeradius', 'freeradius-utils'] },
+  { missing: chromiumMissing, packages: ['chromium'] },
+  {
+    missing: () => (namespacesForbidden() === null ? namespaceToolsMissing() : null),
+    packages: ['iproute2', 'nftables'],
+  },
+];
+
+/** Installs what is missing, where we may. Returns what still is. */
+function provideTools(): string[] {
+  const wanted = TOOLS.filter(({ missing }) => missing() !== null).flatMap(({ packages }) => packages);
+  if (wanted.length > 0 && process.getuid?.() === 0 && quietly('apt-get', ['--version'])) install(wanted);
+  return TOOLS.flatMap(({ missing }) => missing() ?? []);
+}
+
+function install(wanted: readonly string[]): void {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...wanted], env);
+  const attempt = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...wanted], env);
   // A fresh machine knows no packages until `apt-get update`.
-  if (!install() && run('apt-get', ['update'], env)) install();
+  if (!attempt() && run('apt-get', ['update'], env)) attempt();
+  if (!wanted.includes('freeradius')) return;
   // The package may have started its own server on 1812; the tests start theirs on ports of their own.
   if (quietly('service', ['freeradius', 'status'])) quietly('service', ['freeradius', 'stop']);
-  return freeRadiusMissing();
 }
 
 /** A check that is not a test counts as one: passed or failed. */
@@ -70,9 +84,8 @@ function readReport(file: string): Counts | null {
 }
 
 const patterns = process.argv.slice(2);
-const missing = provideFreeRadius();
 const counts: Counts[] = [];
-if (missing !== null) {
+for (const missing of provideTools()) {
   console.warn(`\n${inCi ? 'MISSING' : 'SKIPPING what needs it'}: ${missing}`);
   if (inCi) counts.push(check(missing, false));
 }

@@ -23,13 +23,20 @@ export type Option = {
   readonly value: string | 'flag';
   readonly help: string;
   readonly required?: boolean;
+  /** May be given more than once. */
+  readonly many?: boolean;
 };
 
-export type Positional = { readonly name: string; readonly help: string };
+export type Positional = {
+  readonly name: string;
+  readonly help: string;
+  /** None, one or several words: only of the last. */
+  readonly many?: true;
+};
 
 /** What the command line held: options by name (without dashes), then the words. */
 export type Given = {
-  readonly options: Readonly<Record<string, string | true>>;
+  readonly options: Readonly<Record<string, string | true | readonly string[]>>;
   readonly words: readonly string[];
 };
 
@@ -43,4 +50,10 @@ export type Outcome = { readonly text: string; readonly json: unknown };
 export function textOf(given: Given, option: string): string | undefined {
   const value = given.options[option];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** The texts of an option that may be given more than once. */
+export function textsOf(given: Given, option: string): readonly string[] {
+  const value = given.options[option];
+  return Array.isArray(value) ? value : [];
 }

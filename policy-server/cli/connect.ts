@@ -3,6 +3,7 @@ import { systemClock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import { firstPolicy } from '#operations/first-policy';
 import type { Office } from '#policy-server/cli/command';
+import { companyZone } from '#policy-server/company-zone';
 import type { Config } from '#policy-server/config';
 import { masterKey } from '#policy-server/master-key';
 import { openDatabase } from '#storage/database';
@@ -24,7 +25,10 @@ export async function atDesk<Result>(config: Config, work: (office: Office) => P
     const db = openDatabase({ url: source.url, poolSize: 4, entities });
     try {
       const sealer = await masterKey(config.masterKeyFile, db);
-      const office = { db, sealer, clock: systemClock, zone: config.zone, actor: `cli:${userInfo().username}`, config };
+      const actor = `cli:${userInfo().username}`;
+      const { publicUrl } = config;
+      const zone = await companyZone(config, db);
+      const office = { db, sealer, clock: systemClock, zone, actor, publicUrl, config };
       if (!source.migrated) await firstPolicy(office);
       return await work(office);
     } finally {

@@ -1,7 +1,6 @@
 import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import { InvalidInput } from '#domain/errors';
-import type { Policy } from '#domain/policy';
 import { printBecause, printBytes, printInstant, printOutcome, printRate, printValidity } from '#domain/print';
 import { type Instant, parseInstant } from '#domain/time';
 import { assess, type EnforcedNas } from '#enforcement/assess';
@@ -14,6 +13,7 @@ import { type LoadedEntry, loadEntries } from '#storage/facts';
 import { grantsOf, type ListedGrant } from '#storage/grants';
 import { listNases } from '#storage/nas';
 import { type LiveSession, liveSessions } from '#storage/sessions';
+import { staticAddressesOf } from '#storage/static-addresses';
 import { type FoundSubscriber, findSubscriber } from '#storage/subscribers';
 
 export const explain: Command = {
@@ -44,6 +44,15 @@ type Explanation = {
   readonly grants: readonly ListedGrant[];
   readonly decision: Decision;
   readonly sessions: readonly ExplainedSession[];
+  readonly addresses: readonly ExplainedAddress[];
+};
+
+/** An address of a static line, the list it has to be in and the one its router has it in. */
+type ExplainedAddress = {
+  readonly address: string;
+  readonly nas: string;
+  readonly wanted: string | null;
+  readonly told: string | null;
 };
 
 /** A live session, what is decided for it on its NAS, and what would be sent to it. */
@@ -58,16 +67,38 @@ type ExplainedSession = {
 async function explanation(office: Office, username: string, at: Instant): Promise<Explanation> {
   const { db, sealer } = office;
   const subscriber = (await findSubscriber(db, username)) ?? noSuchSubscriber(username);
-  const [entries, grants, policy, nases, live] = await Promise.all([
+  const [entries, grants, policy, nases, live, fixed] = await Promise.all([
     loadEntries(db, sealer, [subscriber.id]),
     grantsOf(db, subscriber.id),
     currentPolicy(db, office.zone),
     enforcedNases(office),
     liveSessions(db, [subscriber.id]),
+    staticAddressesOf(db, [subscriber.id]),
   ]);
   const entry = entries[0] ?? noSuchSubscriber(username);
   const decision = decide(entry.facts, policy, at);
-  return { at, subscriber, entry, grants, decision, sessions: explainSessions(entry, live, policy, nases, at) };
+  const { steps, lists } = assess(entry.facts, live, fixed, policy, nases, at);
+  const nameOf = (nasId: number) => nases.get(nasId)?.name ?? `NAS ${nasId}`;
+  return {
+    at,
+    subscriber,
+    entry,
+    grants,
+    decision,
+    sessions: steps.map(({ session, decision, action }) => ({
+      session,
+      nas: nameOf(session.nasId),
+      decision,
+      action: action.do,
+      reason: action.reason,
+    })),
+    addresses: lists.map(({ address: { address, nasId, toldList }, list }) => ({
+      address,
+      nas: nameOf(nasId),
+      wanted: list,
+      told: toldList,
+    })),
+  };
 }
 
 export async function enforcedNases({ db }: Office): Promise<Map<number, EnforcedNas>> {
@@ -75,23 +106,7 @@ export async function enforcedNases({ db }: Office): Promise<Map<number, Enforce
   return new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
 }
 
-function explainSessions(
-  entry: LoadedEntry,
-  live: readonly LiveSession[],
-  policy: Policy,
-  nases: ReadonlyMap<number, EnforcedNas>,
-  at: Instant,
-): ExplainedSession[] {
-  return assess(entry.facts, live, policy, nases, at).steps.map(({ session, decision, action }) => ({
-    session,
-    nas: nases.get(session.nasId)?.name ?? `NAS ${session.nasId}`,
-    decision,
-    action: action.do,
-    reason: action.reason,
-  }));
-}
-
-function inWords({ at, subscriber, entry, grants, decision, sessions }: Explanation, zone: string): string {
+function inWords({ at, subscriber, entry, grants, decision, sessions, addresses }: Explanation, zone: string): string {
   const { facts, line } = entry;
   const who = subscriber.name === '' ? facts.username : `${facts.username}, ${subscriber.name}`;
   const lines: [string, string][] = [
@@ -114,7 +129,8 @@ function inWords({ at, subscriber, entry, grants, decision, sessions }: Explanat
     attributes.length === 0 ? 'A dial is answered with Access-Reject.' : 'A dial is answered with Access-Accept and:',
     ...(attributes.length === 0 ? [] : [card(attributes.map(([name, value]) => [`  ${name}`, value]))]),
     '',
-    ...sessionsWords(sessions, zone),
+    ...addresses.map(addressWords),
+    ...(addresses.length > 0 && sessions.length === 0 ? [] : sessionsWords(sessions, zone)),
   ].join('\n');
 }
 
@@ -164,10 +180,15 @@ function sessionsWords(sessions: readonly ExplainedSession[], zone: string): str
   });
 }
 
+function addressWords({ address, nas, wanted, told }: ExplainedAddress): string {
+  const is = `${address} on ${nas} is in ${told ?? 'no list of ours'}`;
+  return wanted === told ? `${is}: as decided` : `${is}: has to be in ${wanted ?? 'none'}`;
+}
+
 const ACTS: Readonly<Record<string, string>> = { coa: 'a CoA', disconnect: 'a Disconnect' };
 
 /** Without the password, which the entry holds. */
-function asJson({ at, subscriber, entry, grants, decision, sessions }: Explanation): unknown {
+function asJson({ at, subscriber, entry, grants, decision, sessions, addresses }: Explanation): unknown {
   const reply = replyAttributes(decision, entry.line, at);
-  return { at, subscriber, facts: entry.facts, line: entry.line, grants, decision, reply, sessions };
+  return { at, subscriber, facts: entry.facts, line: entry.line, grants, decision, reply, sessions, addresses };
 }

@@ -1,9 +1,13 @@
+import { InvalidInput } from '#domain/errors';
 import { printBps, printBytes, printPeriod, printRupiah } from '#domain/print';
 import { addPlan, addPlanSchema } from '#operations/add-plan';
+import { deletePlan } from '#operations/delete-plan';
 import { faultsOf } from '#operations/input';
+import { editPlan, editPlanSchema } from '#operations/save-plan';
 import { type Command, type Given, textOf } from '#policy-server/cli/command';
 import { table } from '#policy-server/cli/table';
-import { listPlans } from '#storage/plans';
+import type { Queryable } from '#storage/database';
+import { findPlan, listPlans, planNames } from '#storage/plans';
 
 const OPTIONS = ['name', 'down', 'up', 'burst', 'quota', 'period', 'price', 'profile'] as const;
 const addInput = (given: Given) => Object.fromEntries(OPTIONS.map((option) => [option, textOf(given, option)]));
@@ -63,3 +67,63 @@ export const planList: Command = {
     return { text, json: plans };
   },
 };
+
+const EDITABLE = {
+  ...Object.fromEntries(OPTIONS.map((option) => [option, option])),
+  description: 'description',
+  position: 'position',
+};
+const editInput = (given: Given) => {
+  const values = Object.entries(EDITABLE).map(([option, field]) => [field, textOf(given, option)] as const);
+  const all = [
+    ...values,
+    ['name', textOf(given, 'rename')] as const,
+    ['onPortal', textOf(given, 'on-portal')] as const,
+  ];
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+};
+
+const { name: _, ...ADD_OPTIONS } = planAdd.options!;
+
+export const planEdit: Command = {
+  name: 'plan edit',
+  summary: 'Change a plan: only what is given; other terms make its next revision',
+  positionals: [{ name: 'NAME', help: 'the name of a plan' }],
+  options: {
+    rename: { value: 'NAME', help: 'another name' },
+    ...ADD_OPTIONS,
+    description: { value: 'TEXT', help: 'what subscribers read beside it' },
+    'on-portal': { value: 'true|false', help: 'whether subscribers may buy it themselves' },
+    position: { value: 'NUMBER', help: 'its place in the offer: smaller comes first' },
+  },
+  fields: { name: 'rename' },
+  notes: [
+    'What was sold never changes: grants keep the revision they were given. "" takes burst, quota or profile out.',
+  ],
+  check: (given) => faultsOf(editPlanSchema, editInput(given)),
+  run: async (desk, given) => {
+    const input = editInput(given);
+    if (Object.keys(input).length === 0) throw new InvalidInput(['nothing to change is given; see: plan edit --help']);
+    const saved = await editPlan(desk, { ...input, id: await planNamed(desk.db, given.words[0]!) });
+    const what = saved.newRevision ? `has its revision ${saved.revision}` : 'is changed; its terms are as they were';
+    const lines = [`Plan ${saved.name} ${what}.`, ...saved.warnings.map((warning) => `Warning: ${warning}`)];
+    return { text: lines.join('\n'), json: saved };
+  },
+};
+
+export const planDelete: Command = {
+  name: 'plan delete',
+  summary: 'Take a plan off sale that nobody has or is about to pay for',
+  positionals: [{ name: 'NAME', help: 'the name of a plan' }],
+  run: async (desk, given) => {
+    const { name } = await deletePlan(desk, await planNamed(desk.db, given.words[0]!));
+    return { text: `Plan ${name} is deleted; what was sold of it stays in the books.`, json: { name } };
+  },
+};
+
+async function planNamed(q: Queryable, name: string): Promise<number> {
+  const plan = await findPlan(q, { name });
+  if (plan !== null && !plan.retired) return plan.planId;
+  const names = (await planNames(q)).join(', ') || 'none yet; add one with: plan add';
+  throw new InvalidInput([`there is no plan "${name}"; there are: ${names}`]);
+}

@@ -35,18 +35,20 @@ export function readArguments(command: Command, rest: readonly string[]): { give
   );
   const { tokens } = parseArgs({ args: [...rest], options, strict: false, allowPositionals: true, tokens: true });
   const faults: string[] = [];
-  const values: Record<string, string | true> = {};
+  const values: Record<string, string | true | string[]> = {};
   const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
     const option = options[token.name];
     if (option === undefined) faults.push(unknownOption(command, token.rawName));
-    else if (Object.hasOwn(values, token.name)) faults.push(`${token.rawName} is given twice; give it once`);
+    else if (Object.hasOwn(values, token.name) && !known[token.name]?.many)
+      faults.push(`${token.rawName} is given twice; give it once`);
     else if (option.type === 'boolean' && token.value !== undefined) faults.push(`${token.rawName} takes no value`);
     else if (option.type === 'string' && lacksValue(token)) {
       faults.push(`${token.rawName} needs a value: ${known[token.name]!.help}`);
-    } else values[token.name] = token.value ?? true;
+    } else if (known[token.name]?.many) values[token.name] = [...textsIn(values[token.name]), token.value!];
+    else values[token.name] = token.value ?? true;
   }
   faults.push(...wrongWords(command, words));
   for (const [name, option] of Object.entries(known)) {
@@ -55,6 +57,8 @@ export function readArguments(command: Command, rest: readonly string[]): { give
   }
   return { given: { options: values, words }, faults };
 }
+
+const textsIn = (value: string | true | string[] | undefined): string[] => (Array.isArray(value) ? value : []);
 
 /** `--name --json` forgot the name; a value that does begin with a dash is joined by `=`. A lone `-` is a value. */
 function lacksValue({ value, inlineValue }: { value: string | undefined; inlineValue: boolean | undefined }): boolean {
@@ -69,7 +73,9 @@ function unknownOption(command: Command, rawName: string): string {
 
 function wrongWords(command: Command, words: readonly string[]): string[] {
   const wanted = command.positionals ?? [];
-  const missing = wanted.slice(words.length).map((one) => `${one.name} is missing: ${one.help}`);
+  const needed = wanted.filter((one) => !one.many);
+  const missing = needed.slice(words.length).map((one) => `${one.name} is missing: ${one.help}`);
+  if (needed.length < wanted.length) return missing;
   const extra = words.slice(wanted.length).map((word) => `"${word}" is one word too many for ${command.name}`);
   return [...missing, ...extra];
 }
@@ -80,7 +86,7 @@ export function helpOf(command: Command): string {
   const usage = [
     'gerbang',
     command.name,
-    ...(command.positionals ?? []).map((one) => one.name),
+    ...(command.positionals ?? []).map((one) => (one.many ? `[${one.name}…]` : one.name)),
     ...options.map(([name, option]) => {
       const shown = option.value === 'flag' ? `--${name}` : `--${name} ${option.value}`;
       return option.required ? shown : `[${shown}]`;
@@ -108,7 +114,7 @@ export function helpOf(command: Command): string {
 /** The list of all commands. */
 export function helpOfAll(commands: readonly Command[]): string {
   const usages = commands.map((command) => ({
-    left: [command.name, ...(command.positionals ?? []).map((one) => one.name)].join(' '),
+    left: [command.name, ...(command.positionals ?? []).map((one) => (one.many ? `${one.name}…` : one.name))].join(' '),
     right: command.summary,
   }));
   const width = Math.max(...usages.map(({ left }) => left.length));

@@ -1,20 +1,12 @@
 /** Says decisions, reasons and quantities in words, for logs, transcripts, `explain` and pages. */
 import type { Decision, Reason } from '#domain/decision';
 import type { Period, Rate } from '#domain/plan';
-import { FARTHEST, type Instant, NEVER, wallClock, zoneOffsetMs } from '#domain/time';
+import { zoneName } from '#domain/print-local';
+import { FARTHEST, type Instant, NEVER, wallClock } from '#domain/time';
 
 export { printRupiah } from '#domain/money';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
-/** Names of the Indonesian zones; any other zone is printed by its offset. */
-const ZONE_NAMES: Readonly<Record<string, string>> = {
-  'Asia/Jakarta': 'WIB',
-  'Asia/Pontianak': 'WIB',
-  'Asia/Makassar': 'WITA',
-  'Asia/Ujung_Pandang': 'WITA',
-  'Asia/Jayapura': 'WIT',
-};
 
 /** `20 Nov 2026 18.00 WIB`, or `never`. To the minute. */
 export function printInstant(at: Instant, zone: string): string {
@@ -30,14 +22,6 @@ export function printInstantExactly(at: Instant, zone: string): string {
   const fraction = millisecond === 0 ? '' : `,${String(millisecond).padStart(3, '0')}`;
   const time = `${two(hour)}.${two(minute)}.${two(second)}${fraction}`;
   return `${day} ${MONTHS[month - 1]} ${year} ${time} ${zoneName(at, zone)}`;
-}
-
-function zoneName(at: Instant, zone: string): string {
-  const known = ZONE_NAMES[zone];
-  if (known !== undefined) return known;
-  const minutes = Math.round(zoneOffsetMs(at, zone) / 60_000);
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  return `UTC${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
 }
 
 /** Bits per second as `parseRate` reads them back exactly: `20M`, `1.5M`, `128k`, `1G`, `1500`. */

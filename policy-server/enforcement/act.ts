@@ -1,10 +1,12 @@
 import type { Clock } from '#domain/clock';
 import { monotonicMs } from '#domain/clock';
 import { toldOf } from '#domain/reconcile';
-import type { Step } from '#enforcement/assess';
+import type { ListStep, Step } from '#enforcement/assess';
 import type { Answer, NasDriver } from '#enforcement/driver';
 import type { Lane } from '#enforcement/lane';
+import type { ListAct, ListDriver } from '#enforcement/list-driver';
 import type { Act, EndingSession, LiveSession, ToldSession } from '#storage/sessions';
+import type { ListedAddress } from '#storage/static-addresses';
 
 /** What has been done in a subscriber's turn so far, to be written down in one piece. */
 export class Deeds {
@@ -12,11 +14,13 @@ export class Deeds {
   readonly told: ToldSession[] = [];
   readonly ending: EndingSession[] = [];
   readonly gone: number[] = [];
+  readonly listed: ListedAddress[] = [];
 }
 
 export type Actor = {
   readonly clock: Clock;
   readonly driver: NasDriver;
+  readonly lists: ListDriver;
   /** Another session of the same router that is surely alive. */
   readonly anotherSession: (than: LiveSession) => Promise<LiveSession | null>;
 };
@@ -117,4 +121,31 @@ async function asked(
     });
   }
   return answer;
+}
+
+/** Has one address put where it belongs and notes what came of it. Returns why it is not there, in words, or null. */
+export async function place(actor: Actor, lane: Lane, step: ListStep, deeds: Deeds): Promise<string | null> {
+  const { address, list } = step;
+  const { id, nasId, subscriberId } = address;
+  const at = actor.clock();
+  const began = monotonicMs();
+  const isNew = address.toldList === null;
+  const answer = await actor.lists.place({ nasId, subscriberId, address: address.address, list, isNew });
+  if (answer.is === 'silent') lane.unanswered();
+  else lane.answered();
+  const isDone = answer.is === 'done';
+  // The instant is that of the asking: a full look that began later saw what came of it.
+  deeds.listed.push({ id, at, list: isDone ? list : undefined, error: isDone ? null : answer.said });
+  const act = answer.act ?? (isDone ? null : intendedAct(step));
+  if (act !== null) {
+    const reason = `${address.address}: ${address.toldList ?? 'in no list'} → ${list ?? 'no list'}`;
+    const tookMs = monotonicMs() - began;
+    deeds.acts.push({ at, subscriberId, sessionKey: '', nasId, act, outcome: answer.said, reason, tookMs });
+  }
+  return isDone ? null : answer.said;
+}
+
+function intendedAct({ address, list }: ListStep): ListAct {
+  if (list === null) return 'list-remove';
+  return address.toldList === null ? 'list-add' : 'list-move';
 }

@@ -1,15 +1,18 @@
+import { backoffMs } from '#domain/backoff';
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import type { Facts } from '#domain/facts';
 import { type Instant, NEVER, SECOND } from '#domain/time';
-import { type Actor, carryOut, Deeds, probe } from '#enforcement/act';
-import { type Assessment, assess } from '#enforcement/assess';
-import { backoffMs } from '#enforcement/backoff';
+import { type Actor, carryOut, Deeds, place, probe } from '#enforcement/act';
+import { type Assessment, assess, differs } from '#enforcement/assess';
 import { Lane } from '#enforcement/lane';
+import type { ListDriver } from '#enforcement/list-driver';
 import type { LoopOptions, LoopStatus } from '#enforcement/loop';
 import { Recorder } from '#enforcement/recorder';
+import { keyOf, listsOf, newlyWanted, type Router, routersToTell, statusOf } from '#enforcement/router';
 import { type Claim, retryFailedOn, type Settlement } from '#storage/due';
 import { anotherLiveSession, liveSessions } from '#storage/sessions';
+import { recordWanted, retryFailedLists, staticAddressesOf } from '#storage/static-addresses';
 
 /** A subscriber we have claimed, until there is nothing more to do for now. */
 type Held = {
@@ -29,12 +32,9 @@ type Held = {
 /** What was seen of a subscriber: how it stands, that it is no more, or that it cannot be said and why. */
 type View = Assessment | 'absent' | Error;
 
-/** Who is spoken to: a NAS, or one address of a NAS that is a block, with a lane of its own. */
-type Router = { readonly nasId: number; readonly nasAddress: string };
-
-const keyOf = ({ nasId, nasAddress }: Router): string => `${nasId} ${nasAddress}`;
-
 const PACE_UNKNOWN_NAS = 50;
+/** TCP and the window of the connection keep the pace of lists; this only keeps a long queue in the database. */
+const LISTS_PER_SECOND = 1_000;
 /**
  * A view this young is sent without looking once more, which halves the way from a grant to its CoA. What changes in
  * between takes the claim away and so is looked at next.
@@ -47,6 +47,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   readonly #arm: (at: Instant) => void;
   readonly #random: () => number;
   readonly #actor: Actor;
+  readonly #hasLists: boolean;
   readonly #recorder: Recorder;
   readonly #held = new Map<number, Held>();
   readonly #lanes = new Map<string, { readonly router: Router; readonly lane: Lane }>();
@@ -59,9 +60,11 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     this.#arm = arm;
     this.#random = options.random ?? Math.random;
     this.#recorder = new Recorder(options.db, options.clock, options.log);
+    this.#hasLists = options.lists !== undefined;
     this.#actor = {
       clock: options.clock,
       driver: options.driver,
+      lists: options.lists ?? NO_LISTS,
       anotherSession: (than) => anotherLiveSession(options.db, than),
     };
   }
@@ -80,6 +83,10 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       claims.map((claim) => claim.subscriberId),
       this.#options.publish,
     );
+    await recordWanted(
+      this.#options.db,
+      [...views.values()].flatMap((view) => (isSeen(view) ? newlyWanted(view) : [])),
+    );
     const settled: Settlement[] = [];
     for (const claim of claims) {
       const settlement = this.#dispatch(claim, views.get(claim.subscriberId) ?? 'absent');
@@ -96,14 +103,19 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   }
 
   status(): LoopStatus {
-    const lanes = Map.groupBy(this.#lanes.values(), ({ router }) => router.nasId);
-    const nases = [...lanes].map(([nasId, of]) => ({
-      nasId,
-      queued: of.reduce((sum, { lane }) => sum + lane.queued, 0),
-      inFlight: of.reduce((sum, { lane }) => sum + lane.inFlight, 0),
-      silent: of.some(({ lane }) => lane.silent),
-    }));
-    return { held: this.#held.size, nases };
+    const lanes = [...this.#lanes.values()];
+    return {
+      held: this.#held.size,
+      nases: statusOf(lanes.filter(({ router }) => router.nasAddress !== null)),
+      lists: statusOf(lanes.filter(({ router }) => router.nasAddress === null)),
+    };
+  }
+
+  /** A router's address-lists can be reached (again): whatever failed there is tried at once. */
+  listsReachable(nasId: number): void {
+    const lane = this.#lanes.get(keyOf(listsOf(nasId)))?.lane;
+    if (lane?.silent === true) lane.answered();
+    else this.#retryFailed(listsOf(nasId));
   }
 
   /** From here on nothing is tried twice. */
@@ -138,14 +150,19 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       return views;
     }
     publish(entries);
-    const sessions = Map.groupBy(await liveSessions(this.#options.db, ids), (session) => session.subscriberId);
+    const [live, fixed] = await Promise.all([
+      liveSessions(this.#options.db, ids),
+      this.#hasLists ? staticAddressesOf(this.#options.db, ids) : [],
+    ]);
+    const sessions = Map.groupBy(live, (session) => session.subscriberId);
+    const addresses = Map.groupBy(fixed, (address) => address.subscriberId);
     const at = this.#options.clock();
     const policy = this.#options.policy();
     const nases = this.#options.nases();
     for (const { facts } of entries) {
       const id = facts.subscriberId;
       try {
-        views.set(id, assess(facts, sessions.get(id) ?? [], policy, nases, at));
+        views.set(id, assess(facts, sessions.get(id) ?? [], addresses.get(id) ?? [], policy, nases, at));
       } catch (error) {
         views.set(id, faultOf(error));
       }
@@ -205,7 +222,8 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     const known = this.#lanes.get(keyOf(router));
     if (known !== undefined) return known.lane;
     const lane: Lane = new Lane({
-      perSecond: () => this.#options.nases().get(nasId)?.coaPerSecond ?? PACE_UNKNOWN_NAS,
+      perSecond: () =>
+        nasAddress === null ? LISTS_PER_SECOND : (this.#options.nases().get(nasId)?.coaPerSecond ?? PACE_UNKNOWN_NAS),
       work: (ids, ended) => void this.#work(lane, router, ids, ended),
       released: (ids) => this.#released(router, ids),
       recovered: () => this.#recovered(router),
@@ -252,7 +270,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     if (held !== undefined) {
       if (deeds.acts.length > 0) held.acted = true;
       if (failure !== null) held.failure = failure;
-      if (typeof view === 'object' && 'steps' in view) {
+      if (isSeen(view)) {
         held.validUntil = view.validUntil;
         held.validBelow = view.validBelow;
       }
@@ -273,11 +291,17 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     if (view === 'absent') return null;
     if (view instanceof Error) return view.message;
     let failure: string | null = null;
+    const noted = (failed: string | null) => {
+      if (failed !== null) failure = `${this.#nameOf(router)}: ${failed}`;
+    };
     try {
       for (const step of view.steps) {
         if (keyOf(step.session) !== keyOf(router) || step.action.do === 'keep' || this.#stopped) continue;
-        const failed = await carryOut(this.#actor, lane, step, deeds);
-        if (failed !== null) failure = `${this.#nameOf(router)}: ${failed}`;
+        noted(await carryOut(this.#actor, lane, step, deeds));
+      }
+      for (const step of router.nasAddress === null ? view.lists : []) {
+        if (step.address.nasId !== router.nasId || !differs(step) || this.#stopped) continue;
+        noted(await place(this.#actor, lane, step, deeds));
       }
     } catch (error) {
       this.#options.log.error({ err: error, ...router }, 'enforcement stumbled over a session');
@@ -287,10 +311,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   }
 
   #released(router: Router, ids: readonly number[]): void {
-    this.#options.log.warn(
-      { nas: this.#nameOf(router), waiting: ids.length },
-      'a NAS does not answer CoA or Disconnect',
-    );
+    this.#options.log.warn({ nas: this.#nameOf(router), waiting: ids.length }, 'a NAS does not answer');
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
@@ -304,8 +325,15 @@ export class Crew<Entry extends { readonly facts: Facts }> {
 
   #recovered(router: Router): void {
     this.#options.log.info({ nas: this.#nameOf(router) }, 'a NAS answers again');
+    this.#retryFailed(router);
+  }
+
+  #retryFailed({ nasId, nasAddress }: Router): void {
     const at = this.#options.clock();
-    retryFailedOn(this.#options.db, router, at).then(
+    const { db } = this.#options;
+    const retried =
+      nasAddress === null ? retryFailedLists(db, nasId, at) : retryFailedOn(db, { nasId, nasAddress }, at);
+    retried.then(
       () => this.#arm(at),
       (error) =>
         this.#options.log.warn({ err: error }, 'enforcement cannot hurry what had failed: it goes by its back-off'),
@@ -337,7 +365,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
 
   /** With its address: of a block it tells which router is meant. */
   #nameOf({ nasId, nasAddress }: Router): string {
-    return `${this.#options.nases().get(nasId)?.name ?? `NAS ${nasId}`} (${nasAddress})`;
+    return `${this.#options.nases().get(nasId)?.name ?? `NAS ${nasId}`} (${nasAddress ?? 'address-lists'})`;
   }
 }
 
@@ -354,8 +382,9 @@ function handBack(held: Held): Settlement {
 
 const turnOf = (deeds: Deeds, settlement: Settlement | null) => ({ ...deeds, settlement });
 
-function routersToTell(view: Assessment): Router[] {
-  return view.steps.filter((step) => step.action.do !== 'keep').map((step) => step.session);
-}
+const isSeen = (view: View): view is Assessment => view !== 'absent' && !(view instanceof Error);
+
+/** Of a loop that was given no way to address-lists, which then looks at no static addresses. */
+const NO_LISTS: ListDriver = { place: async () => ({ is: 'refused', act: null, said: 'there is no way to it' }) };
 
 const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,6 +1,6 @@
+import { backoffMs } from '#domain/backoff';
 import { monotonicMs } from '#domain/clock';
 import { SECOND } from '#domain/time';
-import { backoffMs } from '#enforcement/backoff';
 
 /**
  * The way to one router (a NAS, or one address of a NAS that is a block): who waits for a word to it, how fast words may

@@ -5,6 +5,7 @@ import { type Instant, NEVER, SECOND } from '#domain/time';
 import type { EnforcedNas } from '#enforcement/assess';
 import { Crew } from '#enforcement/crew';
 import type { NasDriver } from '#enforcement/driver';
+import type { ListDriver } from '#enforcement/list-driver';
 import type { Database } from '#storage/database';
 import { type Claim, claimDue, earliestDue, renewClaims } from '#storage/due';
 
@@ -24,6 +25,8 @@ export type LoopOptions<Entry extends { readonly facts: Facts }> = {
   readonly policy: () => Policy;
   readonly nases: () => ReadonlyMap<number, EnforcedNas>;
   readonly driver: NasDriver;
+  /** The way to address-lists; left out, static lines are not looked after. */
+  readonly lists?: ListDriver;
   /** Fresh facts of these subscribers; one that is not there any more is left out. */
   readonly loadEntries: (subscriberIds: readonly number[]) => Promise<readonly Entry[]>;
   /** Hands fresh facts to this node's directories: a line that dials during the change is already answered by them. */
@@ -43,6 +46,8 @@ export type Loop = {
   wake(): void;
   /** Asks the NASes about this subscriber's sessions and closes those that are gone; how many that were. */
   probeSessions(subscriberId: number): Promise<number>;
+  /** This router's address-lists can be reached (again): what failed there is tried at once. */
+  listsReachable(nasId: number): void;
   /** How long the longest due subscriber has been waiting to be looked at; 0 = up to date. */
   behindMs(): number;
   status(): LoopStatus;
@@ -50,11 +55,15 @@ export type Loop = {
   stop(): Promise<void>;
 };
 
+export type LaneStatus = { nasId: number; queued: number; inFlight: number; silent: boolean };
+
 export type LoopStatus = {
   /** Subscribers being looked at or waiting for a word to their NAS. */
   readonly held: number;
   /** Of a NAS that is a block, all its routers together; `silent`: one of them does not answer. */
-  readonly nases: readonly { nasId: number; queued: number; inFlight: number; silent: boolean }[];
+  readonly nases: readonly LaneStatus[];
+  /** The same of address-lists. */
+  readonly lists: readonly LaneStatus[];
 };
 
 const LEASE_MS = 30 * SECOND;
@@ -137,6 +146,7 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
   return {
     wake,
     probeSessions: (subscriberId) => crew.probeSessions(subscriberId),
+    listsReachable: (nasId) => crew.listsReachable(nasId),
     behindMs: () => Math.max(0, clock() - Math.min(waitingSince ?? NEVER, nextAt)),
     status: () => crew.status(),
     stop: async () => {

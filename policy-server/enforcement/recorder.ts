@@ -11,6 +11,7 @@ import {
   recordTold,
   type ToldSession,
 } from '#storage/sessions';
+import { type ListedAddress, recordListed } from '#storage/static-addresses';
 
 /** What one subscriber's turn came to; written in one commit. */
 export type Turn = {
@@ -19,6 +20,8 @@ export type Turn = {
   readonly ending: readonly EndingSession[];
   /** Sessions the NAS no longer knows. */
   readonly gone: readonly number[];
+  /** Static addresses and what their routers said. */
+  readonly listed: readonly ListedAddress[];
   readonly settlement: Settlement | null;
 };
 
@@ -120,6 +123,10 @@ export class Recorder {
       await closeGone(
         tx,
         turns.flatMap((turn) => turn.gone),
+      );
+      await recordListed(
+        tx,
+        turns.flatMap((turn) => turn.listed),
       );
       await recordActs(
         tx,

@@ -10,7 +10,7 @@ import { countSurvivedDisconnects, type LiveSession, listSessions, type SessionF
 const SWEEP_AT_ONCE = 5_000;
 
 /**
- * Makes everybody with a live session due at a random instant within `spreadMs` from `at`: the guarantee behind the hints,
+ * Makes everybody with a live session or a static address due at a random instant within `spreadMs` from `at`: the guarantee behind the hints,
  * spread so that 100,000 sessions do not all come at once. With a spread of 0 after a new policy, all are due now (the
  * lanes still keep each NAS's pace). Returns how many were marked; those due sooner, or failing and backing off, are not.
  */
@@ -70,7 +70,7 @@ async function driftOf(options: DriftOptions, page: readonly LiveSession[]): Pro
   const drifting: Omit<Drift, 'survivedDisconnects'>[] = [];
   for (const { facts } of entries) {
     const sessions = sessionsOf.get(facts.subscriberId) ?? [];
-    for (const step of assess(facts, sessions, options.policy, options.nases, options.at).steps) {
+    for (const step of assess(facts, sessions, [], options.policy, options.nases, options.at).steps) {
       const found = judge(step, options.at);
       if (found !== null) drifting.push({ session: step.session, decided: toldOf(step.decision), ...found });
     }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import fastify, { type FastifyInstance } from 'fastify';
-import Handlebars from 'handlebars';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Unavailable } from '#domain/errors';
 import { type Family, PROMETHEUS_TYPE, printMetrics } from '#http/metrics';
+import { type WhatsAppWebhook, whatsAppWebhook } from '#http/whatsapp-webhook';
 
 /** One thing that has to work for this node to be of use. */
 export type Check = { readonly ok: boolean; readonly says: string };
@@ -15,12 +14,22 @@ export type HttpOptions = {
   /** Asked anew for each request. */
   readonly readiness: () => Promise<Readiness>;
   readonly metrics: () => readonly Family[];
-  /** What the front page says of where this node listens. */
-  readonly frontPage: () => FrontPage;
+  /** The pages of customers and staff; without them only machines find something here. */
+  readonly pages?: Pages;
+  /** Proxies in front of us, as addresses or blocks: what they say of the browser's address is believed. */
+  readonly trustedProxies?: readonly string[];
+  /** Where calls of WhatsApp's Cloud API go; null while that is not there yet. */
+  readonly webhook?: () => WhatsAppWebhook | null;
   readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 };
 
-export type FrontPage = { readonly radius: string; readonly subscribers: number | null; readonly ready: boolean };
+export type Pages = {
+  /** Adds the routes, in a scope of their own. */
+  readonly add: (scope: FastifyInstance) => Promise<void>;
+  /** Looks at every request before its address does: answers it, or lets it pass (captive.ts). */
+  readonly captive: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+  readonly notFound: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+};
 
 export type HttpServer = { readonly port: number; stop(): Promise<void>; readonly app: FastifyInstance };
 
@@ -45,7 +54,7 @@ const SECURE_HEADERS = {
 
 /** Opens the HTTP door. Throws what `listen` throws: EADDRINUSE, EACCES, EADDRNOTAVAIL. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const app = buildHttp(options);
+  const app = await buildHttp(options);
   await app.listen({ host: options.host, port: options.port });
   app.server.maxConnections = MOST_CONNECTIONS;
   return {
@@ -55,7 +64,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-export function buildHttp(options: HttpOptions): FastifyInstance {
+export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> {
+  const { pages } = options;
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -64,12 +74,21 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     keepAliveTimeout: 10_000,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
+    // What the router cannot read (`/%zz`) reaches no hook: the same looks are taken here.
+    frameworkErrors: async (error, request, reply) => {
+      reply.headers(SECURE_HEADERS);
+      await pages?.captive(request, reply);
+      if (!reply.sent) answerError(error, request.url, reply as FastifyReply, options.log);
+    },
   });
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURE_HEADERS);
+  });
+  if (pages !== undefined) app.addHook('onRequest', pages.captive);
+  app.addHook('onRequest', async (request, reply) => {
     if (request.url.length > LONGEST_URL) return reply.code(414).send({ error: 'the address is too long' });
   });
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing at this address' }));
   app.setErrorHandler((error: unknown, request, reply) => answerError(error, request.url, reply, options.log));
 
   app.get('/healthz', async () => ({ alive: true }));
@@ -79,7 +98,15 @@ export function buildHttp(options: HttpOptions): FastifyInstance {
     return reply.code(ready ? 200 : 503).send({ ready, checks });
   });
   app.get('/metrics', async (_request, reply) => reply.type(PROMETHEUS_TYPE).send(printMetrics(options.metrics())));
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(frontPage(options.frontPage())));
+  if (options.webhook !== undefined) await app.register(whatsAppWebhook, { webhook: options.webhook });
+  if (pages === undefined)
+    app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing at this address' }));
+  else {
+    await app.register(async (scope) => {
+      await pages.add(scope);
+      scope.setNotFoundHandler(pages.notFound);
+    });
+  }
   return app;
 }
 
@@ -104,8 +131,3 @@ function statusOf(error: unknown): number {
 
 /** Without what follows `?`: that is where people put tokens. */
 const pathOf = (url: string): string => url.split('?', 1)[0]!;
-
-const frontPage = Handlebars.compile<FrontPage>(readFileSync(new URL('front-page.hbs', import.meta.url), 'utf8'), {
-  knownHelpersOnly: true,
-  strict: true,
-});

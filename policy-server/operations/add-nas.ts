@@ -64,13 +64,13 @@ export async function addNas(desk: Desk, input: Readonly<Record<string, unknown>
   }
 }
 
-function weaknessOf(secret: string): string[] {
+export function weaknessOf(secret: string): string[] {
   const octets = Buffer.byteLength(secret);
   if (octets > WEAK_SECRET) return [];
   return [`the secret has only ${octets} octets: use 32 or more, or --secret generate`];
 }
 
-function explainDuplicate(error: unknown, nas: { name: string; address: string }): InvalidInput | null {
+export function explainDuplicate(error: unknown, nas: { name: string; address: string }): InvalidInput | null {
   switch (violatedConstraint(error)) {
     case 'nas_name_key':
       return new InvalidInput([`name "${nas.name}" belongs to another NAS; give another name, or see: nas list`]);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseRupiah } from '#domain/money';
 import { parseBytes, parsePeriod, parseRate } from '#domain/parse';
-import type { Burst } from '#domain/plan';
+import type { Burst, Rate } from '#domain/plan';
 import type { Desk } from '#operations/desk';
 import { entityName, parsedBy } from '#operations/fields';
 import { parseInput } from '#operations/input';
@@ -10,22 +10,13 @@ import { addPlanRevision } from '#storage/plans';
 
 const rate = (whose: string) => parsedBy(parseRate, `the ${whose} rate in bits/s, for example 20M, 1.5M or 512k`);
 
-export const addPlanSchema = z.object({
-  name: entityName('prepaid-20mbps'),
+const BURST = '"DOWN/UP THRESHOLD-DOWN/THRESHOLD-UP SECONDS", for example "40M/40M 15M/15M 16"';
+
+/** Speeds, of a plan or of a speed profile. */
+export const speedFields = {
   down: rate("subscriber's download"),
   up: rate("subscriber's upload"),
-  burst: parsedBy(parseBurst, '"DOWN/UP THRESHOLD-DOWN/THRESHOLD-UP SECONDS", for example "40M/40M 15M/15M 16"')
-    .nullable()
-    .default(null)
-    .describe('"DOWN/UP THRESHOLD-DOWN/THRESHOLD-UP SECONDS", for example "40M/40M 15M/15M 16"'),
-  quota: parsedBy(parseBytes, '')
-    .nullable()
-    .default(null)
-    .describe(
-      'the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit',
-    ),
-  period: parsedBy(parsePeriod, 'day, week, month or a number of days, for example 30d'),
-  price: parsedBy(parsePrice, 'whole rupiah, for example 75000'),
+  burst: parsedBy(parseBurst, BURST).nullable().default(null).describe(BURST),
   profile: z
     .string()
     .regex(/^[^\p{Cc}]+$/u)
@@ -34,6 +25,27 @@ export const addPlanSchema = z.object({
     .nullable()
     .default(null)
     .describe('the name of a PPP profile on the router, for example prepaid-20mbps'),
+};
+
+/** What is sold for the price. */
+export const offerFields = {
+  quota: parsedBy(parseBytes, '')
+    .nullable()
+    .default(null)
+    .describe(
+      'the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit',
+    ),
+  period: parsedBy(parsePeriod, 'day, week, month or a number of days, for example 30d'),
+  price: parsedBy(parsePrice, 'whole rupiah, for example 75000'),
+};
+
+export const addPlanSchema = z.object({
+  name: entityName('prepaid-20mbps'),
+  down: speedFields.down,
+  up: speedFields.up,
+  burst: speedFields.burst,
+  ...offerFields,
+  profile: speedFields.profile,
 });
 
 export type AddedPlan = { readonly name: string; readonly revision: number; readonly warnings: readonly string[] };
@@ -60,7 +72,8 @@ export async function addPlan(desk: Desk, input: Readonly<Record<string, unknown
   return { name, revision, warnings: oddBurst(terms.rate) };
 }
 
-function oddBurst(of: { downloadBps: number; uploadBps: number; burst: Burst | null }): string[] {
+/** A warning for a burst that would brake. */
+export function oddBurst(of: Rate): string[] {
   if (of.burst === null) return [];
   if (of.burst.downloadBps >= of.downloadBps && of.burst.uploadBps >= of.uploadBps) return [];
   return ['the burst rate is below the plan rate: RouterOS would slow the line down with it'];

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { LANGUAGES } from '#domain/print-local';
 import { type Instant, nextLocalMidnight, parseInstant } from '#domain/time';
 
 /** The fields that people fill in, each with what is allowed there: one meaning wherever it is asked for. */
@@ -50,8 +51,56 @@ export const mac = z
 /** Addresses that a PPP peer can be given: RouterOS takes one in 127/8 or 224/3 as "use the pool". */
 export const subscriberAddress = z
   .string()
-  .refine((text) => isIPv4(text) && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(text))
+  .refine(isSubscribers)
   .describe('one IPv4 address that a subscriber can have, for example 100.64.10.7');
+
+export const access = z
+  .enum(['pppoe', 'static'])
+  .describe('pppoe (the line dials) or static (its addresses are always there)');
+
+/** `10.0.0.8` (also written `10.0.0.8/32`) or a block up to a /24 without bits set behind its mask. */
+const lineAddress = z
+  .string()
+  .transform((text) => text.replace(/\/32$/, ''))
+  .refine((text) => /^[^/]+(\/(2[4-9]|3[01]))?$/.test(text) && isNetwork(text) && isSubscribers(text.split('/')[0]!));
+
+/** The addresses of a static line. */
+export const lineAddresses = z
+  .array(lineAddress)
+  .min(1)
+  .max(64)
+  .describe('the IPv4 addresses of the line, or blocks of at most a /24, for example 10.20.30.40 or 10.20.30.40/30');
+
+export const nasName = entityName('tower-north').describe('the name of a NAS, see: nas list');
+
+/** Text of several lines is good too. */
+const freeText = (longest: number, example: string) =>
+  z
+    .string()
+    .regex(/^(\r?\n|\t|[^\p{Cc}])*$/u)
+    .max(longest)
+    .transform((text) => text.replaceAll('\r\n', '\n'))
+    .describe(`a text of at most ${longest} characters, for example ${example}`);
+export const postalAddress = freeText(500, 'Jl. Melati 7, RT 02/05');
+export const notes = freeText(2_000, 'the router is on the roof');
+
+export const tags = z
+  .array(z.string().regex(/^[^\s,\p{Cc}]{1,50}$/u))
+  .max(20)
+  .transform((given) => [...new Set(given)])
+  .describe('at most 20 words of up to 50 characters, for example village-a,fiber');
+
+export const language = z.enum(LANGUAGES).describe('id (Indonesian) or en (English): what messages are written in');
+
+export const sessionLimit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(100)
+  .describe('how many sessions may be live at once, 1 to 100, for example 1');
+
+/** The number of a row, as pages and other programs name it. */
+export const rowNumber = (of: string) => z.coerce.number().int().positive().describe(`the number of ${of}`);
 
 /** One address or a CIDR without bits set behind its mask. */
 export const nasAddress = z
@@ -65,6 +114,10 @@ export const portNumber = z.coerce
   .min(1)
   .max(65535)
   .describe('a port from 1 to 65535, for example 3799');
+
+function isSubscribers(text: string): boolean {
+  return isIPv4(text) && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(text);
+}
 
 function isNetwork(text: string): boolean {
   const [address, mask, ...more] = text.split('/');

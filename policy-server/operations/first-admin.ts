@@ -11,5 +11,5 @@ export async function firstAdmin(desk: Desk): Promise<string | null> {
   const made = await change(desk.db, { actor: desk.actor, why: 'first admin' }, (tx) =>
     insertStaff(tx, { username: 'admin', passwordHash, role: 'owner' }),
   );
-  return made ? password : null;
+  return made === null ? null : password;
 }

@@ -2,19 +2,31 @@ import { z } from 'zod';
 import type { Instant } from '#domain/time';
 import { readCsv } from '#operations/csv';
 import {
+  access,
   billing,
   ending,
   entityName,
+  language,
+  lineAddresses,
   mac,
+  nasName,
+  notes,
   personName,
   phone,
+  postalAddress,
   pppPassword,
   subscriberAddress,
+  tags,
   username,
 } from '#operations/fields';
 import { faultsOf } from '#operations/input';
+import { overlaps } from '#operations/ipv4-blocks';
+import type { NewSubscriber } from '#storage/subscribers';
 
-/** The columns of an import file. Their order is free; all but the first two may be left out or empty. */
+/**
+ * The columns of an import file. Their order is free; all but the first two may be left out or empty. Of a static line
+ * the password may be empty too.
+ */
 export const IMPORT_COLUMNS = [
   'username',
   'password',
@@ -25,22 +37,26 @@ export const IMPORT_COLUMNS = [
   'covered_until',
   'static_ip',
   'mac',
+  'access',
+  'nas',
+  'addresses',
+  'address',
+  'notes',
+  'tags',
+  'language',
 ] as const;
 type ImportColumn = (typeof IMPORT_COLUMNS)[number];
 const REQUIRED: readonly ImportColumn[] = ['username', 'password'];
 
 /** One subscriber of an import file, with the line it came from. */
-export type ImportRow = {
+export type ImportRow = Omit<NewSubscriber, 'id' | 'passwordSealed' | 'nasId'> & {
   readonly line: number;
-  readonly username: string;
-  readonly password: string;
-  readonly name: string;
-  readonly phone: string | null;
-  readonly billing: 'prepaid' | 'postpaid';
+  /** Null: a static line, whose password nobody needs. */
+  readonly password: string | null;
   readonly plan: string | null;
   readonly coveredUntil: Instant | null;
-  readonly staticIp: string | null;
-  readonly mac: string | null;
+  readonly nas: string | null;
+  readonly addresses: readonly string[];
 };
 
 /** Something wrong on a line of the file. */
@@ -70,21 +86,26 @@ export function readImportFile(text: string, zone: string): { rows: ImportRow[];
         columns.map((column, at) => [column, record.fields[at]]).filter(([, value]) => value),
       );
       const parsed = rowSchema.safeParse(given);
-      const reasons = parsed.success ? contradictions(parsed.data) : [...faultsOf(rowSchema, given)];
+      const reasons = parsed.success
+        ? contradictions(parsed.data)
+        : [...faultsOf(rowSchema, given), ...noPassword(given)];
       if (parsed.success) reasons.push(...seen.add(record.line, parsed.data.username, parsed.data.static_ip));
       faults.push(...reasons.map((reason) => ({ line: record.line, reason })));
       if (parsed.success) rows.push(rowOf(record.line, parsed.data));
     }
   }
-  return { rows, faults };
+  return { rows, faults: [...faults, ...overlapping(rows)] };
 }
 
 const HEADER = IMPORT_COLUMNS.join(',');
 
+/** Several values in one field. */
+const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
+
 const schemaOf = (zone: string) =>
   z.object({
     username,
-    password: pppPassword,
+    password: pppPassword.nullable().default(null).describe(pppPassword.description!),
     name: personName.default(''),
     phone: phone.nullable().default(null).describe(phone.description!),
     billing: billing.default('prepaid').describe(billing.description!),
@@ -95,6 +116,13 @@ const schemaOf = (zone: string) =>
     covered_until: ending(zone).nullable().default(null).describe(ending(zone).description!),
     static_ip: subscriberAddress.nullable().default(null).describe(subscriberAddress.description!),
     mac: mac.nullable().default(null).describe(mac.description!),
+    access: access.default('pppoe').describe(access.description!),
+    nas: nasName.nullable().default(null).describe(nasName.description!),
+    addresses: z.string().transform(words).pipe(lineAddresses).default([]).describe(lineAddresses.description!),
+    address: postalAddress.default('').describe(postalAddress.description!),
+    notes: notes.default('').describe(notes.description!),
+    tags: z.string().transform(words).pipe(tags).default([]).describe(tags.description!),
+    language: language.default('id').describe(language.description!),
   });
 type ParsedRow = z.output<ReturnType<typeof schemaOf>>;
 
@@ -104,8 +132,40 @@ function rowOf(line: number, parsed: ParsedRow): ImportRow {
 }
 
 function contradictions(row: ParsedRow): string[] {
-  if (row.covered_until === null || row.plan !== null) return [];
-  return ['covered_until without a plan: say in the column plan what the subscriber is covered by'];
+  const reasons =
+    row.covered_until === null || row.plan !== null
+      ? []
+      : ['covered_until without a plan: say in the column plan what the subscriber is covered by'];
+  return [...reasons, ...(row.access === 'static' ? lacksOfStatic(row) : unfitForPppoe(row))];
+}
+
+function lacksOfStatic(row: ParsedRow): string[] {
+  return [
+    ...(row.nas === null ? [`nas: missing; give the router of a static line, ${nasName.description}`] : []),
+    ...(row.addresses.length === 0 ? [`addresses: missing; give ${lineAddresses.description}`] : []),
+    ...(row.static_ip === null ? [] : ['static_ip: only a PPPoE line has one; a static line has addresses']),
+  ];
+}
+
+function unfitForPppoe(row: ParsedRow): string[] {
+  return [
+    ...noPassword(row),
+    ...(row.nas === null ? [] : ['nas: only a static line has one; say in the column access that it is static']),
+    ...(row.addresses.length === 0 ? [] : ['addresses: only a static line has them; of a PPPoE line it is static_ip']),
+  ];
+}
+
+function noPassword({ access: line, password }: { access?: unknown; password?: unknown }): string[] {
+  return line === 'static' || (password ?? null) !== null ? [] : [`password: missing; give ${pppPassword.description}`];
+}
+
+/** Every address that stands in the file twice, also inside of a block, is a fault of the later line. */
+function overlapping(rows: readonly ImportRow[]): LineFault[] {
+  const given = rows.flatMap(({ addresses, line }) => addresses.map((address) => ({ address, by: line })));
+  return overlaps(given).map(({ address, by, with: other, withBy }) => {
+    const [earlier, later] = by < withBy ? [by, withBy] : [withBy, by];
+    return { line: later, reason: `addresses: ${address} overlaps with ${other} of line ${earlier}` };
+  });
 }
 
 function wrongHeader(columns: readonly string[]): string[] {

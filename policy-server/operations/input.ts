@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 
 /** Fields whose value is never repeated in a message. */
-const SECRET_FIELDS = new Set(['password', 'secret']);
+const SECRET_FIELDS = new Set(['password', 'secret', 'oldPin', 'newPin', 'oldPassword', 'newPassword', 'apiPassword']);
 
 /**
  * Parses what a person gave. Every field's `describe` says what is allowed there, with an example.

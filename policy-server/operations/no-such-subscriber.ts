@@ -6,3 +6,8 @@ export function noSuchSubscriber(username: string): never {
     `there is no subscriber "${username}"; user names are case-sensitive; add one with: subscriber add --username ${username} --password …`,
   ]);
 }
+
+/** The one sentence for a number that no subscriber has. */
+export function noSubscriberOfNumber(id: number): never {
+  throw new InvalidInput([`there is no subscriber of number ${id}`]);
+}

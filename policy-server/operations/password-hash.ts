@@ -41,6 +41,13 @@ export async function verifyPassword(password: string, phc: string): Promise<boo
   return timingSafeEqual(got, expected);
 }
 
+/**
+ * A hash that no password has, of the same cost as every other: to be verified against where there is nobody, so that
+ * the answer takes as long as for somebody.
+ */
+export const hashOfNobody = (): string =>
+  `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${base64(randomBytes(SALT_LENGTH))}$${base64(randomBytes(TAG_LENGTH))}`;
+
 const base64 = (bytes: Buffer): string => bytes.toString('base64').replaceAll('=', '');
 
 /** Without what the eye confuses (0 O o, 1 l I i). */

@@ -18,6 +18,12 @@ export const revokeGrantSchema = z.object({
     .nullable()
     .default(null)
     .describe('the number of a grant of this subscriber, see: explain USERNAME'),
+  reason: z
+    .string()
+    .regex(/^[^\p{Cc}]*$/u)
+    .max(500)
+    .default('')
+    .describe('why, at most 500 characters, for example sold by mistake'),
 });
 
 /**
@@ -30,7 +36,8 @@ export async function revokeGrant(
   input: Readonly<Record<string, unknown>>,
 ): Promise<{ grant: ListedGrant; revokedAt: Instant }> {
   const given = parseInput(revokeGrantSchema, input);
-  const detail = { username: given.username, grant: given.grant };
+  const { username, grant: wanted, reason } = given;
+  const detail = { username, grant: wanted, ...(reason === '' ? {} : { reason }) };
   return change(desk.db, { actor: desk.actor, why: 'revoke grant', detail }, async (tx) => {
     const subscriber = (await findSubscriber(tx, given.username, 'lock')) ?? noSuchSubscriber(given.username);
     const revokedAt = desk.clock();

@@ -123,7 +123,7 @@ export async function retryFailedOn(
 }
 
 /**
- * Makes up to `limit` subscribers with a live session, of ids above `after`, due at a random instant within `spreadMs`
+ * Makes up to `limit` subscribers with a live session or a static address, of ids above `after`, due at a random instant within `spreadMs`
  * from `at`, unless they are due sooner. Returns the last id covered, null at the end. Short statements keep the row
  * locks short; those in a claim are being looked at and stay as they are.
  */
@@ -136,8 +136,13 @@ export async function sweepDue(
 ): Promise<{ last: number | null; marked: number }> {
   const [row] = await db.query<{ last: number | null; marked: number }>(
     `with live as (
-       select distinct subscriber_id as id from session
-       where ended_at is null and subscriber_id > $3 order by subscriber_id limit $4),
+       select id from (
+         (select distinct subscriber_id as id from session
+          where ended_at is null and subscriber_id > $3 order by subscriber_id limit $4)
+         union
+         (select distinct subscriber_id from static_address
+          where subscriber_id > $3 order by subscriber_id limit $4)) as either
+       order by id limit $4),
      swept as (
        insert into due (subscriber_id, due_at)
        select id, $1::timestamptz + random() * $2 * interval '1 millisecond' from live

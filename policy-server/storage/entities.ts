@@ -13,6 +13,9 @@ export const PlanEntity = defineEntity({
     name: p.text(),
     createdAt: p.datetime().defaultRaw('now()'),
     retiredAt: p.datetime().nullable(),
+    description: p.text().default(''),
+    onPortal: p.boolean().default(true),
+    position: p.integer().default(0),
     revisions: () => p.oneToMany(PlanRevisionEntity).mappedBy('plan'),
   },
 });
@@ -32,6 +35,7 @@ export const PlanRevisionEntity = defineEntity({
     periodMonths: p.integer().nullable(),
     priceRupiah: p.bigint('number'),
     profile: p.text().nullable(),
+    speedProfileId: p.integer().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
   },
 });

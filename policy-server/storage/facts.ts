@@ -148,7 +148,27 @@ async function assemble(
   subscribers: readonly SubscriberRow[],
   plans: Map<number, Plan>,
 ): Promise<LoadedEntry[]> {
-  const ids = subscribers.map((subscriber) => subscriber.id);
+  const bought = await readBought(
+    q,
+    subscribers.map((subscriber) => subscriber.id),
+    plans,
+  );
+  const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
+  refuseWrongKey(entries);
+  return entries;
+}
+
+/** The grants of `Facts` of each of `ids` that has any: for who needs no passwords. Two statements for any number. */
+export async function loadGrants(q: Queryable, ids: readonly number[]): Promise<Map<number, readonly Grant[]>> {
+  const bought = await readBought(q, ids, new Map());
+  return new Map([...bought].map(([id, { grants }]) => [id, grants]));
+}
+
+async function readBought(
+  q: Queryable,
+  ids: readonly number[],
+  plans: Map<number, Plan>,
+): Promise<Map<number, { charged: number; grants: Grant[] }>> {
   const rows = await q.query<GrantRow>(GRANTS, [ids], 'facts-grants');
   await addPlans(q, plans, rows);
   const bought = new Map<number, { charged: number; grants: Grant[] }>();
@@ -163,9 +183,7 @@ async function assemble(
     assert(plan !== undefined, 'a grant refers to a plan revision that exists');
     one.grants.push({ id: row.id, plan, from: row.from, until: row.until, usedBytes: row.usedBytes });
   }
-  const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
-  refuseWrongKey(entries);
-  return entries;
+  return bought;
 }
 
 /** One row that was altered must not keep the others from being loaded … */

@@ -3,6 +3,9 @@ import type { Queryable } from '#storage/database';
 
 export const MESSAGE_AUTHENTICATOR_MODES = ['required', 'auto', 'off'] as const;
 
+/** `off`: no TLS; `pinned`: the certificate seen first; `verified`: one a public authority vouches for. */
+export const API_TLS_MODES = ['off', 'pinned', 'verified'] as const;
+
 export type NewNas = {
   readonly name: string;
   /** One address or a CIDR. */
@@ -25,6 +28,19 @@ export type ListedNas = {
   readonly messageAuthenticatorSeen: boolean;
   readonly swapOctets: boolean;
   readonly tags: readonly string[];
+  /** Where its RouterOS API answers; null = at its address. */
+  readonly apiHost: string | null;
+  readonly apiPort: number;
+  readonly apiTls: (typeof API_TLS_MODES)[number];
+  /** SHA-256 of the certificate that was trusted, in hexadecimal; null = none was seen yet. */
+  readonly apiFingerprint: string | null;
+  readonly apiUser: string | null;
+  readonly apiPasswordSet: boolean;
+  readonly apiSeenAt: Instant | null;
+  /** Why the API last did not answer; null after a success. */
+  readonly apiError: string | null;
+  readonly recognisesLines: boolean;
+  readonly staticLines: number;
   readonly liveSessions: number;
   /** When accounting last spoke of a session on it; null = never. */
   readonly heardAt: Instant | null;
@@ -45,18 +61,110 @@ export async function insertNas(q: Queryable, id: number, nas: NewNas): Promise<
   );
 }
 
+const LISTED = `
+select nas.id, nas.name,
+       case when masklen(nas.address) = case family(nas.address) when 4 then 32 else 128 end
+            then host(nas.address) else nas.address::text end as address,
+       nas.coa_port as "coaPort", nas.coa_per_second as "coaPerSecond", nas.message_authenticator as "messageAuthenticator",
+       nas.message_authenticator_seen as "messageAuthenticatorSeen", nas.swap_octets as "swapOctets", nas.tags,
+       host(nas.api_host) as "apiHost", nas.api_port as "apiPort", nas.api_tls as "apiTls",
+       nas.api_fingerprint as "apiFingerprint", nas.api_user as "apiUser",
+       nas.api_password_sealed is not null as "apiPasswordSet", nas.api_seen_at as "apiSeenAt", nas.api_error as "apiError",
+       nas.recognises_lines as "recognisesLines",
+       (select count(*) from subscriber where subscriber.nas_id = nas.id) as "staticLines",
+       coalesce(live.sessions, 0)::int as "liveSessions", live.heard_at as "heardAt"`;
+
 export async function listNases(q: Queryable): Promise<ListedNas[]> {
   return q.query<ListedNas>(
-    `select nas.id, nas.name,
-            case when masklen(nas.address) = case family(nas.address) when 4 then 32 else 128 end
-                 then host(nas.address) else nas.address::text end as address,
-            nas.coa_port as "coaPort", nas.coa_per_second as "coaPerSecond", nas.message_authenticator as "messageAuthenticator",
-            nas.message_authenticator_seen as "messageAuthenticatorSeen", nas.swap_octets as "swapOctets", nas.tags,
-            coalesce(live.sessions, 0)::int as "liveSessions", live.heard_at as "heardAt"
-       from nas left join (select nas_id, count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at
-                             from session group by nas_id) as live on live.nas_id = nas.id
+    `${LISTED} from nas left join (select nas_id, count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at
+                                     from session group by nas_id) as live on live.nas_id = nas.id
       order by nas.name`,
   );
+}
+
+/** One NAS. `lock` keeps every other transaction from changing it until ours ends. */
+export async function findNas(
+  q: Queryable,
+  by: { readonly id: number } | { readonly name: string },
+  lock: 'lock' | 'read' = 'read',
+): Promise<ListedNas | null> {
+  const [column, value] = 'id' in by ? ['id', by.id] : ['name', by.name];
+  const [row] = await q.query<ListedNas>(
+    `${LISTED} from nas, lateral (select count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at
+                                    from session where nas_id = nas.id) as live
+      where nas.${column} = $1 ${lock === 'lock' ? 'for update of nas' : ''}`,
+    [value],
+  );
+  return row ?? null;
+}
+
+/** What an edit writes; of the secrets null = as they are. */
+export type NasUpdate = Omit<NewNas, 'secretSealed'> &
+  Pick<ListedNas, 'coaPerSecond' | 'apiHost' | 'apiPort' | 'apiTls' | 'apiUser' | 'recognisesLines'> & {
+    readonly secretSealed: Buffer | null;
+    readonly apiPassword: { readonly sealed: Buffer | null } | null;
+    /** Whether what was learned under `auto` is forgotten. */
+    readonly forgetSigned: boolean;
+    /** Whether the certificate that was trusted is forgotten, with how the last connection ended. */
+    readonly forgetApi: boolean;
+  };
+
+/** Throws a unique violation of `nas_name_key` or `nas_address_key`. */
+export async function updateNas(q: Queryable, id: number, to: NasUpdate): Promise<void> {
+  await q.execute(
+    `update nas set name = $2, address = $3::inet::cidr, secret_sealed = coalesce($4, secret_sealed), coa_port = $5,
+            coa_per_second = $6, message_authenticator = $7, swap_octets = $8, tags = $9, api_host = $10::inet,
+            api_port = $11, api_tls = $12, api_user = $13, recognises_lines = $14,
+            api_password_sealed = case when $15 then $16 else api_password_sealed end,
+            message_authenticator_seen = message_authenticator_seen and not $17,
+            api_fingerprint = case when $18 then null else api_fingerprint end,
+            api_seen_at = case when $18 then null else api_seen_at end,
+            api_error = case when $18 then null else api_error end
+      where id = $1`,
+    [
+      id,
+      to.name,
+      to.address,
+      to.secretSealed,
+      to.coaPort,
+      to.coaPerSecond,
+      to.messageAuthenticator,
+      to.swapOctets,
+      to.tags,
+      to.apiHost,
+      to.apiPort,
+      to.apiTls,
+      to.apiUser,
+      to.recognisesLines,
+      to.apiPassword !== null,
+      to.apiPassword?.sealed ?? null,
+      to.forgetSigned,
+      to.forgetApi,
+    ],
+  );
+}
+
+/** Null = the certificate of the next connection is trusted. Returns whether there is such a NAS. */
+export async function setFingerprint(q: Queryable, id: number, fingerprint: string | null): Promise<boolean> {
+  return (await q.execute('update nas set api_fingerprint = $2 where id = $1', [id, fingerprint])) > 0;
+}
+
+/** What keeps a NAS from being taken away. */
+export async function usesOfNas(
+  q: Queryable,
+  id: number,
+): Promise<{ readonly sessions: number; readonly subscribers: number; readonly addresses: number }> {
+  const [row] = await q.query<{ sessions: number; subscribers: number; addresses: number }>(
+    `select (select count(*) from session where nas_id = $1) as sessions,
+            (select count(*) from subscriber where nas_id = $1) as subscribers,
+            (select count(*) from static_address where nas_id = $1) as addresses`,
+    [id],
+  );
+  return row!;
+}
+
+export async function deleteNasRow(q: Queryable, id: number): Promise<void> {
+  await q.execute('delete from nas where id = $1', [id]);
 }
 
 /** Under `auto`: this NAS signs its requests; from now on it must. Returns whether that is news. */
@@ -66,4 +174,10 @@ export async function rememberMessageAuthenticator(q: Queryable, id: number): Pr
     [id],
   );
   return changed > 0;
+}
+
+/** Every NAS by its name. */
+export async function nasIdsByName(q: Queryable): Promise<Map<string, number>> {
+  const rows = await q.query<{ id: number; name: string }>('select id, name from nas order by name');
+  return new Map(rows.map((row) => [row.name, row.id]));
 }

@@ -38,6 +38,12 @@ export class SecretText {
 /** What a sealed value is bound to: `table.column:row`. Moved to another row or column it no longer opens. */
 export const subscriberPasswordAad = (subscriberId: number): string => `subscriber.password_sealed:${subscriberId}`;
 export const nasSecretAad = (nasId: number): string => `nas.secret_sealed:${nasId}`;
+export const messageBodyAad = (messageId: number): string => `message.body_sealed:${messageId}`;
+export const whatsAppAuthAad = (kind: string, id: string): string => `whatsapp_auth.value_sealed:${kind}:${id}`;
+export const portalPinAad = (subscriberId: number): string => `portal_account.pin_sealed:${subscriberId}`;
+export const nasApiPasswordAad = (nasId: number): string => `nas.api_password_sealed:${nasId}`;
+export const staffTotpAad = (staffId: number): string => `staff.totp_sealed:${staffId}`;
+export const sealedSettingAad = (key: string): string => `sealed_setting.value_sealed:${key}`;
 
 /**
  * Layout of sealed bytes: format (1 octet, 1) · key id (4) · nonce (12, random) · tag (16) · ciphertext. AES-256-GCM;

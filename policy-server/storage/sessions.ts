@@ -84,10 +84,11 @@ export async function listSessions(db: Queryable, filter: SessionFilter): Promis
 export type Act = {
   readonly at: Instant;
   readonly subscriberId: number;
+  /** Empty for an address-list. */
   readonly sessionKey: string;
   readonly nasId: number;
-  readonly act: 'coa' | 'disconnect' | 'probe';
-  /** In words: `ack`, `nak 503 session-context-not-found`, `no answer`. */
+  readonly act: 'coa' | 'disconnect' | 'probe' | 'list-add' | 'list-move' | 'list-remove';
+  /** In words: `ack`, `nak 503 session-context-not-found`, `no answer`; of lists `done`, or what the router said. */
   readonly outcome: string;
   readonly reason: string;
   readonly tookMs: number;

@@ -8,7 +8,7 @@ import { printReport, type Row } from '#test/bench/report';
  * and prints one table. It measures and never fails on a number.
  */
 
-const order = ['authentication', 'mschap', 'accounting', 'directory', 'expiry', 'grant'];
+const order = ['authentication', 'mschap', 'accounting', 'directory', 'expiry', 'grant', 'static-lists'];
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const present = readdirSync(folder).map((file) => file.replace(/\.ts$/, ''));

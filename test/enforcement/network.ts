@@ -53,7 +53,7 @@ export class Network {
 
   /** An empty network in a database used before. */
   static async in(db: Database): Promise<Network> {
-    await db.execute('truncate session, due, grants, subscriber, plan_revision, plan, nas, enforcement_act, change');
+    await db.execute('truncate session, due, grants, subscriber, plan_revision, plan, nas, enforcement_act, change cascade');
     return new Network(db);
   }
 

@@ -11,13 +11,12 @@ afterEach(async () => {
   app = null;
 });
 
-function http(options: Partial<HttpOptions> = {}): FastifyInstance {
-  app = buildHttp({
+async function http(options: Partial<HttpOptions> = {}): Promise<FastifyInstance> {
+  app = await buildHttp({
     host: '127.0.0.1',
     port: 0,
     readiness: async () => ({ database: { ok: true, says: 'reachable' } }),
     metrics: () => [],
-    frontPage: () => ({ radius: 'ports 1812 and 1813', subscribers: 7, ready: true }),
     log: {
       warn: (_fields, message) => logged.push(message),
       error: (_fields, message) => logged.push(message),
@@ -29,12 +28,12 @@ function http(options: Partial<HttpOptions> = {}): FastifyInstance {
 
 describe('the doors of a node', () => {
   test('it is alive, whatever its parts do', async () => {
-    const answer = await http({ readiness: () => Promise.reject(new Error('x')) }).inject('/healthz');
+    const answer = await (await http({ readiness: () => Promise.reject(new Error('x')) })).inject('/healthz');
     expect([answer.statusCode, answer.json()]).toEqual([200, { alive: true }]);
   });
 
   test('ready is 200 with every part named', async () => {
-    const answer = await http().inject('/readyz');
+    const answer = await (await http()).inject('/readyz');
     expect([answer.statusCode, answer.json()]).toEqual([
       200,
       { ready: true, checks: { database: { ok: true, says: 'reachable' } } },
@@ -42,35 +41,28 @@ describe('the doors of a node', () => {
   });
 
   test('one part that does not work makes it 503, and says which', async () => {
-    const answer = await http({
+    const answer = await (await http({
       readiness: async () => ({
         database: { ok: false, says: 'not reachable' },
         radius: { ok: true, says: 'answers' },
       }),
-    }).inject('/readyz');
+    })).inject('/readyz');
     expect(answer.statusCode).toBe(503);
     expect(answer.json()).toMatchObject({ ready: false, checks: { database: { says: 'not reachable' } } });
   });
 
   test('metrics are Prometheus text', async () => {
-    const answer = await http({
+    const answer = await (await http({
       metrics: () => [
         { name: 'x_total', help: 'Some', type: 'counter', samples: [{ labels: { of: 'a"b\\\n' }, value: 3 }] },
       ],
-    }).inject('/metrics');
+    })).inject('/metrics');
     expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(answer.body).toBe('# HELP x_total Some\n# TYPE x_total counter\nx_total{of="a\\"b\\\\\\n"} 3\n');
   });
 
-  test('the front page says what this is, runs no script and loads nothing', async () => {
-    const answer = await http().inject('/');
-    expect(answer.body).toContain('ports 1812 and 1813');
-    expect(answer.body).not.toMatch(/<script|src=|http:\/\//);
-    expect(answer.headers['content-security-policy']).toContain("default-src 'none'");
-  });
-
-  test.each(['/', '/nothing', '/healthz', '/readyz'])('%s carries the secure headers', async (url) => {
-    const { headers } = await http().inject(url);
+  test.each(['/nothing', '/healthz', '/readyz'])('%s carries the secure headers', async (url) => {
+    const { headers } = await (await http()).inject(url);
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
@@ -81,17 +73,17 @@ describe('the doors of a node', () => {
   });
 
   test('an address that is not there is 404, and one that is too long 414', async () => {
-    expect((await http().inject('/admin')).statusCode).toBe(404);
-    expect((await http().inject(`/${'a'.repeat(3_000)}`)).statusCode).toBe(414);
+    expect((await (await http()).inject('/admin')).statusCode).toBe(404);
+    expect((await (await http()).inject(`/${'a'.repeat(3_000)}`)).statusCode).toBe(414);
   });
 
   test('what fails outside is 503; what we got wrong is 500 and shows nothing of its inside', async () => {
-    const outside = await http({
+    const outside = await (await http({
       readiness: () => Promise.reject(new Unavailable('database: host db.internal')),
-    }).inject('/readyz');
+    })).inject('/readyz');
     expect([outside.statusCode, outside.body]).toEqual([503, '{"error":"not available for now; try again"}']);
     await app!.close();
-    const ours = await http({ readiness: () => Promise.reject(new Error('select secret from')) }).inject(
+    const ours = await (await http({ readiness: () => Promise.reject(new Error('select secret from')) })).inject(
       '/readyz?token=abc',
     );
     expect(ours.statusCode).toBe(500);
@@ -104,7 +96,6 @@ describe('the doors of a node', () => {
       host: '127.0.0.1',
       readiness: async () => ({}),
       metrics: () => [],
-      frontPage: () => ({ radius: '', subscribers: null, ready: false }),
       log: { warn: () => undefined, error: () => undefined },
     };
     const first = await startHttp({ ...options, port: 0 });

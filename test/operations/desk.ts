@@ -25,6 +25,7 @@ export async function testDesk(): Promise<TestDesk> {
     clock: () => now,
     zone: 'Asia/Jakarta',
     actor: 'test',
+    publicUrl: 'https://portal.test',
     masterKeyFile,
     setClock: (at) => {
       now = at;

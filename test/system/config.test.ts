@@ -21,12 +21,18 @@ describe('the environment', () => {
       publicUrl: 'http://localhost:3000',
       radius: { host: '0.0.0.0', authPort: 1812, acctPort: 1813 },
       zone: 'Asia/Jakarta',
+      zoneIsSet: false,
       historyMonths: 13,
       logLevel: 'info',
     });
     expect(config.dataDir).toBe(`${process.cwd()}/data`);
     expect(config.masterKeyFile).toBe(`${process.cwd()}/data/master.key`);
     expect(config.radius.workers).toBeGreaterThan(0);
+  });
+
+  test('a zone that is set is told from the default, for what was saved in the settings gives way to it only', () => {
+    expect(readConfig({ COMPANY_TIMEZONE: 'Asia/Jakarta' })).toMatchObject({ zone: 'Asia/Jakarta', zoneIsSet: true });
+    expect(readConfig({ COMPANY_TIMEZONE: '' })).toMatchObject({ zone: 'Asia/Jakarta', zoneIsSet: false });
   });
 
   test('an empty value counts as unset, and a slash at the end of the web address goes', () => {

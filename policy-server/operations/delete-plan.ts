@@ -1,0 +1,32 @@
+import { InvalidInput } from '#domain/errors';
+import type { Desk } from '#operations/desk';
+import { change } from '#storage/change';
+import { findPlan, retirePlan, usesOfPlan } from '#storage/plans';
+
+/**
+ * Takes a plan off sale for good: no list offers it any more. What was sold of it stays in the books. A plan saved later
+ * under its name is its next revision.
+ *
+ * @throws InvalidInput while grants of it are in force or to come, or purchases of it wait for their payment; and when
+ * there is no such plan
+ */
+export async function deletePlan(desk: Desk, id: number): Promise<{ readonly name: string }> {
+  const detail: Record<string, unknown> = { id };
+  return change(desk.db, { actor: desk.actor, why: 'delete plan', detail }, async (tx) => {
+    const plan = await findPlan(tx, { id }, 'lock');
+    if (plan === null || plan.retired) throw new InvalidInput(['this plan is no more; go back to the list']);
+    const now = desk.clock();
+    const uses = await usesOfPlan(tx, id, now);
+    const reasons = [
+      ...(uses.grants > 0 ? [`${uses.grants} grants of it are in force or to come`] : []),
+      ...(uses.openPurchases > 0 ? [`${uses.openPurchases} purchases of it wait for their payment`] : []),
+    ];
+    if (reasons.length > 0) {
+      const instead = 'instead, take it off the portal: nobody new buys it there';
+      throw new InvalidInput([`plan "${plan.name}" cannot be deleted: ${reasons.join(', and ')}; ${instead}`]);
+    }
+    await retirePlan(tx, id, now);
+    detail.name = plan.name;
+    return { name: plan.name };
+  });
+}

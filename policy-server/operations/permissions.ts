@@ -1,0 +1,46 @@
+import type { StaffRole } from '#storage/staff';
+
+/**
+ * What a route asks of a role: `see` lists and pages; `subscribers` add, edit, migrate, issue PINs; `money` sell, settle,
+ * cancel; `plans` and speed profiles; `network` routers, lists, disconnects; `messages`; `settings`; `staff`; `audit`.
+ */
+export type Permission =
+  | 'see'
+  | 'subscribers'
+  | 'money'
+  | 'plans'
+  | 'network'
+  | 'messages'
+  | 'settings'
+  | 'staff'
+  | 'audit';
+
+const EVERYTHING: readonly Permission[] = [
+  'see',
+  'subscribers',
+  'money',
+  'plans',
+  'network',
+  'messages',
+  'settings',
+  'staff',
+  'audit',
+];
+
+const ALLOWED: Readonly<Record<StaffRole, readonly Permission[]>> = {
+  owner: EVERYTHING,
+  admin: EVERYTHING,
+  'customer-service': ['see', 'subscribers', 'money', 'messages'],
+  technician: ['see', 'network'],
+  'network-engineer': ['see', 'network', 'plans'],
+};
+
+/** Whether the role may do that. What an admin may not do to owners, `mayManage` says. */
+export function may(role: StaffRole, permission: Permission): boolean {
+  return ALLOWED[role].includes(permission);
+}
+
+/** Whether somebody of this role may add, change or disable staff of that role: only owners make and change owners. */
+export function mayManage(role: StaffRole, of: StaffRole): boolean {
+  return may(role, 'staff') && (of !== 'owner' || role === 'owner');
+}

@@ -1,0 +1,100 @@
+import { randomInt } from 'node:crypto';
+import { z } from 'zod';
+import { InvalidInput } from '#domain/errors';
+import { DAY } from '#domain/time';
+import { actingSubscriber, type Desk } from '#operations/desk';
+import { rowNumber } from '#operations/fields';
+import { parseInput } from '#operations/input';
+import { noSubscriberOfNumber } from '#operations/no-such-subscriber';
+import { change } from '#storage/change';
+import type { Queryable } from '#storage/database';
+import { cancelWaiting, insertPurchase, revisionForSale, type SoldRevision } from '#storage/purchases';
+import { findSubscriberAccount, type SubscriberAccount } from '#storage/subscribers';
+
+/** How long an order may wait for its money; money that comes later still counts. */
+export const PURCHASE_WAITS_MS = DAY;
+
+export const placePurchaseSchema = z.object({
+  subscriberId: rowNumber('a subscriber'),
+  planRevisionId: rowNumber('a plan revision'),
+  begins: z
+    .enum(['after', 'now'])
+    .default('after')
+    .describe('after (when the cover in force ends; at once, where there is none) or now'),
+});
+export type Order = z.output<typeof placePurchaseSchema>;
+
+/**
+ * Orders a plan for a subscriber: it waits 24 h for its money. What the subscriber ordered before and did not pay is
+ * cancelled. The subscriber in person (actor `subscriber:<id>`) can only order for themselves, what is on the portal,
+ * and not while suspended.
+ *
+ * @throws InvalidInput when there is no such subscriber, or the plan is not for sale (as it was shown)
+ */
+export async function placePurchase(
+  desk: Desk,
+  input: Readonly<Record<string, unknown>>,
+): Promise<{ readonly number: string }> {
+  const order = parseInput(placePurchaseSchema, input);
+  const detail: Record<string, unknown> = {};
+  const why = { actor: desk.actor, why: 'order package', subscriberId: order.subscriberId, detail };
+  return change(desk.db, why, async (tx) => {
+    const subscriber = await lockBuyer(tx, desk, order.subscriberId);
+    const number = newPurchaseNumber();
+    const placed = await place(tx, desk, subscriber, { ...order, number });
+    Object.assign(detail, { username: subscriber.username, ...placed });
+    return { number };
+  });
+}
+
+/** Locks who buys, so that orders and grants of one subscriber come one after the other. */
+export async function lockBuyer(tx: Queryable, desk: Desk, subscriberId: number): Promise<SubscriberAccount> {
+  const self = actingSubscriber(desk);
+  if (self !== null && self !== subscriberId) return noSubscriberOfNumber(subscriberId);
+  const subscriber = (await findSubscriberAccount(tx, subscriberId, 'lock')) ?? noSubscriberOfNumber(subscriberId);
+  if (self !== null && subscriber.suspendedAt !== null) {
+    throw new InvalidInput(['the line is suspended, so a package would not help; ask customer service']);
+  }
+  return subscriber;
+}
+
+/** Writes an order in the caller's transaction, the buyer locked; returns what the audit should say. */
+export async function place(
+  tx: Queryable,
+  desk: Desk,
+  { id }: SubscriberAccount,
+  order: Pick<Order, 'planRevisionId' | 'begins'> & { readonly number: string },
+): Promise<{ number: string; plan: string; priceRupiah: number; cancelled: readonly string[] }> {
+  const { plan, priceRupiah } = await forSale(tx, desk, order.planRevisionId);
+  const orderedAt = desk.clock();
+  const cancelled = await cancelWaiting(tx, id, orderedAt, desk.actor);
+  const inserted = await insertPurchase(tx, {
+    ...order,
+    subscriberId: id,
+    priceRupiah,
+    orderedBy: desk.actor,
+    orderedAt,
+    expiresAt: orderedAt + PURCHASE_WAITS_MS,
+  });
+  // Of 2^40 numbers, with millions given, one in a million orders meets this.
+  if (inserted === null) throw new InvalidInput([`the order number ${order.number} is taken; try again`]);
+  return { number: order.number, plan, priceRupiah, cancelled };
+}
+
+async function forSale(tx: Queryable, desk: Desk, planRevisionId: number): Promise<SoldRevision> {
+  const revision = await revisionForSale(tx, planRevisionId);
+  const hidden = actingSubscriber(desk) !== null && revision?.onPortal === false;
+  if (revision === null || hidden) throw new InvalidInput([`there is no package of number ${planRevisionId}`]);
+  if (revision.outdated) {
+    throw new InvalidInput([`the package "${revision.plan}" was changed or is no longer sold; choose again`]);
+  }
+  return revision;
+}
+
+/** Crockford's base 32: no I, L, O, U, which are misread or misheard. */
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** `P-` and eight random characters, 40 bits: nobody finds another's by trying. */
+export function newPurchaseNumber(): string {
+  return `P-${Array.from({ length: 8 }, () => ALPHABET[randomInt(32)]).join('')}`;
+}

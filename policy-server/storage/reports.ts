@@ -1,0 +1,152 @@
+import { localDays, localMonths, type Span } from '#domain/calendar';
+import type { Instant } from '#domain/time';
+import { type Queryable, timestamp } from '#storage/database';
+import { STREAM_CHUNK } from '#storage/paging';
+
+/** Money received in a local day or month (`label` 2026-11-20 or 2026-11); a span with none is there with zeros. */
+export type Revenue = Span & { readonly rupiah: number; readonly payments: number };
+
+/** By local day, for every day of `from` ≤ at < `to`, each whole. */
+export const revenueByDay = (q: Queryable, from: Instant, to: Instant, zone: string): Promise<Revenue[]> =>
+  revenueOf(q, localDays(from, to, zone));
+
+/** By local month, for every month of `from` ≤ at < `to`, each whole. */
+export const revenueByMonth = (q: Queryable, from: Instant, to: Instant, zone: string): Promise<Revenue[]> =>
+  revenueOf(q, localMonths(from, to, zone));
+
+/** The spans follow each other: a payment's place among their beginnings says which is its. */
+async function revenueOf(q: Queryable, spans: readonly Span[]): Promise<Revenue[]> {
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const rows = await q.query<{ place: number; rupiah: number; payments: number }>(
+    `select width_bucket(received_at, $1::timestamptz[]) as place, sum(amount_rupiah)::bigint as rupiah, count(*) as payments
+       from payment where received_at >= $2::timestamptz and received_at < $3::timestamptz group by 1`,
+    [spans.map(({ from }) => timestamp(from)), timestamp(first.from), timestamp(last.until)],
+  );
+  const found = new Map(rows.map((row) => [row.place, row]));
+  return spans.map((span, at) => {
+    const { rupiah = 0, payments = 0 } = found.get(at + 1) ?? {};
+    return { ...span, rupiah, payments };
+  });
+}
+
+/** Money received by method of payment, the most first. */
+export async function revenueByMethod(
+  q: Queryable,
+  from: Instant,
+  to: Instant,
+): Promise<{ method: string; rupiah: number; payments: number }[]> {
+  return q.query(
+    `select method, sum(amount_rupiah)::bigint as rupiah, count(*) as payments from payment
+      where received_at >= $1::timestamptz and received_at < $2::timestamptz group by method order by 2 desc, method`,
+    [timestamp(from), timestamp(to)],
+  );
+}
+
+/** A plan by what was sold of it. */
+export type SoldPlan = {
+  readonly planId: number;
+  readonly plan: string;
+  readonly sold: number;
+  readonly rupiah: number;
+  readonly subscribers: number;
+};
+
+/** The plans that were granted through purchases from … until just before …, the best selling first. */
+export async function topPackages(q: Queryable, from: Instant, to: Instant, limit = 20): Promise<SoldPlan[]> {
+  return q.query<SoldPlan>(
+    `select plan.id as "planId", plan.name as plan, sum(sold.times)::bigint as sold, sum(sold.rupiah)::bigint as rupiah,
+            sum(sold.subscribers)::bigint as subscribers
+       from (select plan_revision_id, count(*) as times, sum(price_rupiah) as rupiah, count(distinct subscriber_id) as subscribers
+               from purchase where granted_at >= $1::timestamptz and granted_at < $2::timestamptz group by 1) sold
+            join plan_revision r on r.id = sold.plan_revision_id join plan on plan.id = r.plan_id
+      group by plan.id order by 3 desc, 4 desc, plan.name limit $3`,
+    [timestamp(from), timestamp(to), limit],
+  );
+}
+
+/** What one customer used and paid. */
+export type Activity = {
+  readonly subscriberId: number;
+  readonly username: string;
+  readonly name: string;
+  readonly upBytes: number;
+  readonly downBytes: number;
+  /** Days with any usage. */
+  readonly days: number;
+  readonly rupiah: number;
+  readonly lastDay: string;
+};
+
+/**
+ * Who used most on the local days `from` to `to` (`YYYY-MM-DD`, both included), the most first; sessions that still go on
+ * count with what is accounted of them. Paid is what came in from `paidFrom` until just before `paidTo`.
+ */
+export async function customerActivity(
+  q: Queryable,
+  options: { from: string; to: string; paidFrom: Instant; paidTo: Instant; limit: number; offset?: number },
+): Promise<Activity[]> {
+  const { from, to, paidFrom, paidTo, limit, offset = 0 } = options;
+  return q.query<Activity>(
+    // Ranked in floating point (whole to 2^53), which is half the work; the sums of those that are shown are exact.
+    `with days as not materialized (
+       select subscriber_id, day, up_bytes, down_bytes from usage_daily where day between $1::date and $2::date
+       union all
+       select subscriber_id, day, day_up, day_down from session
+        where ended_at is null and subscriber_id is not null and day between $1::date and $2::date and day_up + day_down > 0
+     ), top as (
+       select subscriber_id as id, sum((up_bytes + down_bytes)::float8) as bytes from days
+        group by subscriber_id order by bytes desc, id limit $5 offset $6)
+     select s.id as "subscriberId", s.username, s.name, used.*,
+            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id
+                       and received_at >= $3::timestamptz and received_at < $4::timestamptz), 0)::bigint as rupiah
+       from top join subscriber s on s.id = top.id
+            cross join lateral (
+              select sum(up_bytes)::bigint as "upBytes", sum(down_bytes)::bigint as "downBytes", count(distinct day) as days, max(day) as "lastDay"
+                from days where subscriber_id = top.id) used
+      order by top.bytes desc, top.id`,
+    [from, to, timestamp(paidFrom), timestamp(paidTo), limit, offset],
+  );
+}
+
+/** Somebody whose last package ended. */
+export type Expired = {
+  readonly subscriberId: number;
+  readonly username: string;
+  readonly name: string;
+  readonly phone: string | null;
+  readonly plan: string;
+  readonly endedAt: Instant;
+  /** Spent in all, ever: whom to win back first. */
+  readonly paidRupiah: number;
+};
+
+/** Prepaid subscribers whose last package ended from … until just before …, the last ended first; chunks of a list or of a CSV. */
+export async function expiredBetween(
+  q: Queryable,
+  {
+    now,
+    from,
+    to,
+    limit = STREAM_CHUNK,
+    offset = 0,
+  }: { now: Instant; from: Instant; to: Instant; limit?: number; offset?: number },
+): Promise<{ rows: Expired[]; total: number }> {
+  const rows = await q.query<Expired & { total: number }>(
+    `with last as (
+       select g.subscriber_id, g.plan_revision_id, least(g.ends_at, g.revoked_at) as until, g.id, count(*) over () as total
+         from grants g join subscriber s on s.id = g.subscriber_id
+        where least(g.ends_at, g.revoked_at) >= $2::timestamptz and least(g.ends_at, g.revoked_at) < least($3::timestamptz, $1::timestamptz)
+          and g.starts_at < least(g.ends_at, g.revoked_at) and s.billing = 'prepaid'
+          and not exists (select from grants l where l.subscriber_id = g.subscriber_id and l.starts_at < least(l.ends_at, l.revoked_at)
+                            and (least(l.ends_at, l.revoked_at), l.id) > (least(g.ends_at, g.revoked_at), g.id))
+        order by until desc, g.id desc limit $4 offset $5)
+     select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endedAt",
+            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah", last.total
+       from last join subscriber s on s.id = last.subscriber_id join plan_revision r on r.id = last.plan_revision_id
+            join plan on plan.id = r.plan_id
+      order by last.until desc, last.id desc`,
+    [timestamp(now), timestamp(from), timestamp(to), limit, offset],
+  );
+  return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 };
+}

@@ -1,0 +1,42 @@
+import type { Permission } from '#operations/permissions';
+import type { Context } from '#portal/shared/context';
+import { attention } from '#storage/dashboard';
+
+/** Something that somebody should look at, with the one thing to do about it. */
+export type AttentionItem = {
+  readonly tone: 'warn' | 'bad';
+  readonly text: string;
+  readonly act: string;
+  readonly href: string;
+};
+
+/** States of the WhatsApp line in which messages wait for somebody. */
+const WHATSAPP_TROUBLE = ['unpaired', 'logged-out', 'replaced', 'blocked', 'missing'];
+
+/** The worst first; empty when all is well. What the role cannot open is told without its link. */
+export async function attentionItems(context: Context): Promise<readonly AttentionItem[]> {
+  const { db, now, opened } = context;
+  const [found, checks] = await Promise.all([attention(db, now), opened.live.readiness()]);
+  const whatsapp = opened.live.whatsapp.status();
+  const items: AttentionItem[] = [];
+  const add = (tone: AttentionItem['tone'], key: string, values: Record<string, string | number>, href: string, may: Permission) =>
+    items.push({
+      tone,
+      text: context.t(`dashboard.attention-${key}`, values),
+      act: context.t(`dashboard.act-${key}`),
+      href: context.allowed(may) ? href : '',
+    });
+  for (const [name, { ok, says }] of Object.entries(checks)) if (!ok) add('bad', 'part', { name, says }, '/readyz', 'settings');
+  for (const { name, heardAt } of found.silentRouters)
+    add('bad', 'silent-router', { name, ago: context.format.ago(heardAt) }, '/settings/routers', 'see');
+  for (const { name, error } of found.apiErrors) add('bad', 'api-error', { name, error }, '/settings/routers', 'see');
+  if (found.overdueEnforcement > 0)
+    add('bad', 'overdue', { count: found.overdueEnforcement }, '/prepaid/redirect', 'see');
+  if (whatsapp.transport !== 'off' && WHATSAPP_TROUBLE.includes(whatsapp.state))
+    add('bad', `whatsapp-${whatsapp.state}`, {}, '/settings/whatsapp', 'settings');
+  if (found.failedMessages > 0)
+    add('warn', 'failed-messages', { count: found.failedMessages }, '/messages?state=failed', 'see');
+  if (found.waitingPurchases > 0)
+    add('warn', 'waiting', { count: found.waitingPurchases }, '/prepaid/purchases?state=waiting', 'see');
+  return items;
+}

@@ -1,0 +1,68 @@
+import { DAY } from '#domain/time';
+import type { Context } from '#portal/shared/context';
+import type { Figure, Kpi, Kpis } from '#storage/dashboard';
+import type { Revenue } from '#storage/reports';
+
+/** One number with where it leads, how it went this week, and what it was a week ago. */
+export type KpiCard = {
+  readonly label: string;
+  readonly value: string;
+  readonly change: string;
+  readonly href: string;
+  readonly spark: readonly number[];
+};
+
+const SPARK_DAYS = 7;
+const SPARK_POINTS = 60;
+
+export function kpiCards(
+  context: Context,
+  values: Kpis,
+  figures: readonly Figure[],
+  revenue: readonly Revenue[],
+): readonly KpiCard[] {
+  const week = thinned(figures.filter(({ at }) => at >= context.now - SPARK_DAYS * DAY));
+  const line = (of: (figure: Figure) => number) => week.map(of);
+  const count = (value: number) => context.format.number(value);
+  const card = (key: string, kpi: Kpi, href: string, spark: readonly number[], print = count): KpiCard => ({
+    label: context.t(`dashboard.kpi-${key}`),
+    value: print(kpi.now),
+    change: changeWords(context, kpi, print),
+    href,
+    spark,
+  });
+  const percent = (value: number) => `${context.format.number(Math.round(value * 1000) / 10)}%`;
+  const rupiah = (value: number) => context.format.rupiah(Math.round(value));
+  const money = revenue.slice(-SPARK_DAYS).map((day) => day.rupiah);
+  const customers = '/prepaid/customers';
+  return [
+    card('prepaid', values.prepaid, customers, line((one) => one.prepaid)),
+    card('active', values.active, `${customers}?standing=served`, line((one) => one.active)),
+    card('need-package', values.needPackage, `${customers}?standing=needs-package`, line((one) => one.needPackage)),
+    card('active-rate', values.activeRate, `${customers}?standing=served`, line((one) => (one.prepaid === 0 ? 0 : one.active / one.prepaid)), percent),
+    card('lapsed', sum(values.expired, values.depleted), `${customers}?standing=lapsed`, line((one) => one.expired + one.depleted)),
+    card('online', values.online, '/customers?online=yes', line((one) => one.online)),
+    card('revenue-today', values.revenueToday, '/prepaid/purchases?state=done', money, rupiah),
+    card('revenue-month', values.revenueThisMonth, '/prepaid/reports', money, rupiah),
+  ];
+}
+
+const sum = (one: Kpi, other: Kpi): Kpi => ({
+  now: one.now + other.now,
+  weekAgo: one.weekAgo === null || other.weekAgo === null ? null : one.weekAgo + other.weekAgo,
+});
+
+/** `+12 dari minggu lalu`; nothing where a week ago is not known. */
+function changeWords(context: Context, { now, weekAgo }: Kpi, print: (value: number) => string): string {
+  if (weekAgo === null) return context.t('dashboard.no-week-ago');
+  const difference = now - weekAgo;
+  if (print(Math.abs(difference)) === print(0)) return context.t('dashboard.as-week-ago');
+  const sign = difference > 0 ? '+' : '−';
+  return context.t('dashboard.than-week-ago', { change: `${sign}${print(Math.abs(difference))}` });
+}
+
+/** So many of them evenly, the last included. */
+function thinned(figures: readonly Figure[]): readonly Figure[] {
+  const step = Math.max(1, Math.ceil(figures.length / SPARK_POINTS));
+  return figures.filter((_, at) => (figures.length - 1 - at) % step === 0);
+}

@@ -1,0 +1,115 @@
+import type { FastifyReply } from 'fastify';
+import { writeCsv } from '#operations/csv';
+import { portalAddress } from '#portal/admin/customer/slip';
+import { type MadePin, type Task, type TaskKind, Tasks } from '#portal/admin/jobs/tasks';
+import type { Context } from '#portal/shared/context';
+import type { Doors } from '#portal/shared/doors';
+
+const REFRESH_SECONDS = 2;
+const SKIPPED_SHOWN = 200;
+
+/** Adds the pages of work over many lines, and returns where other pages start such work. */
+export function jobsPage(doors: Doors): Tasks {
+  const tasks = new Tasks(doors.clock, (error, kind) =>
+    doors.log.error({ err: error, kind }, 'work over many lines failed'),
+  );
+  doors.app.addHook('onClose', () => tasks.close());
+
+  doors.staff('GET', '/jobs/:id', 'see', async (context) => {
+    const task = taskOf(context, tasks);
+    if (task === null) return gone(context);
+    const title = context.t(`jobs.kind-${task.kind}`);
+    const running = task.endedAt === null;
+    const options = { title, active: 'customers', ...(running ? { refreshSeconds: REFRESH_SECONDS } : {}) };
+    return context.page('admin/jobs/job', { title, task, ...progressOf(context, task) }, options);
+  });
+
+  doors.staff('GET', '/jobs/:id/progress', 'see', async (context) => {
+    const task = taskOf(context, tasks);
+    return task === null
+      ? context.part('admin/jobs/_gone', {})
+      : context.part('admin/jobs/_progress', { task, ...progressOf(context, task) });
+  });
+
+  doors.staff('POST', '/jobs/:id/stop', 'subscribers', async (context) => {
+    const task = taskOf(context, tasks);
+    if (task === null) return gone(context);
+    tasks.stop(context.staff.id, task.id);
+    return context.redirect(`/jobs/${task.id}`);
+  });
+
+  doors.staff('POST', '/jobs/:id/pins', 'subscribers', async (context) => {
+    const task = taskOf(context, tasks);
+    if (task === null) return gone(context);
+    return pinSheet(context, task, tasks.takePins(context.staff.id, task.id));
+  });
+  return tasks;
+}
+
+/** Starts work over these subscribers and leads to its page. */
+export function startTask(
+  context: Context,
+  tasks: Tasks,
+  kind: TaskKind,
+  total: number,
+  work: Parameters<Tasks['start']>[3],
+): FastifyReply {
+  const task = tasks.start(context.staff.id, kind, total, work);
+  return context.redirect(`/jobs/${task.id}`);
+}
+
+function taskOf(context: Context, tasks: Tasks): Task | null {
+  const { id } = context.request.params as { id: string };
+  return tasks.find(context.staff.id, id);
+}
+
+function gone(context: Context): Promise<FastifyReply> {
+  const title = context.t('jobs.gone-title');
+  return context.page('admin/jobs/gone', { title }, { title, active: 'customers', status: 404 });
+}
+
+/** How far it is, and how long it will take at the pace so far. */
+function progressOf(context: Context, task: Task) {
+  const took = (task.endedAt ?? context.now) - task.startedAt;
+  const left = task.done === 0 || task.endedAt !== null ? null : (took / task.done) * (task.total - task.done);
+  return {
+    running: task.endedAt === null,
+    percent: task.total === 0 ? 100 : Math.floor((task.done / task.total) * 100),
+    took,
+    left: left === null ? null : remaining(context, left),
+    ...(task.result === null
+      ? {}
+      : {
+          changed: task.result.changed,
+          skippedCount: task.result.skipped.length,
+          skipped: task.result.skipped.slice(0, SKIPPED_SHOWN),
+          skippedMore: Math.max(0, task.result.skipped.length - SKIPPED_SHOWN),
+        }),
+  };
+}
+
+function remaining(context: Context, ms: number): string {
+  return ms < 60_000
+    ? context.t('jobs.seconds', { count: Math.max(1, Math.ceil(ms / 1000)) })
+    : context.format.duration(ms);
+}
+
+async function pinSheet(context: Context, task: Task, pins: readonly MadePin[]): Promise<FastifyReply> {
+  const title = context.t('jobs.pins-title');
+  const { company } = await context.opened.settings();
+  const address = portalAddress(context);
+  return context.page(
+    'admin/jobs/pins',
+    { title, task, pins, company, address, csv: csvAddress(pins) },
+    { title, active: 'customers' },
+  );
+}
+
+/** The sheet as a file that stands in the page itself: asking for it once more would mean keeping the PINs. */
+function csvAddress(pins: readonly MadePin[]): string {
+  const csv = writeCsv(
+    ['username', 'name', 'phone', 'portal_id', 'pin', 'message_queued'],
+    pins.map((one) => [one.username, one.name, one.phone, one.portalId, one.pin, one.messageQueued]),
+  );
+  return `data:text/csv;charset=utf-8;base64,${Buffer.from(csv).toString('base64')}`;
+}

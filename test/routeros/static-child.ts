@@ -1,0 +1,31 @@
+import { startLoop } from '#enforcement/loop';
+import { RouterLists } from '#integrations/routeros/routers';
+import { openDatabase } from '#storage/database';
+import { loadEntries } from '#storage/facts';
+import { loadMasterKey } from '#storage/secrets';
+import { POLICY, quiet, ScriptedDriver } from '#test/enforcement/network';
+
+/** A node in a process of its own, to be killed: `static-child.ts DATABASE_URL MASTER_KEY_FILE`. */
+const [url = '', keyFile = ''] = process.argv.slice(2);
+const db = openDatabase({ url, poolSize: 3 });
+const sealer = loadMasterKey(keyFile);
+const lists = new RouterLists({
+  db,
+  sealer,
+  clock: Date.now,
+  log: quiet,
+  onReady: (nasId) => loop?.listsReachable(nasId),
+});
+await lists.start();
+const loop = await startLoop({
+  db,
+  clock: Date.now,
+  policy: () => POLICY,
+  nases: () => new Map(),
+  driver: new ScriptedDriver(),
+  lists,
+  loadEntries: (ids) => loadEntries(db, sealer, ids),
+  publish: () => undefined,
+  log: quiet,
+  leaseMs: 1_000,
+});

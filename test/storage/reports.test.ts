@@ -1,0 +1,152 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { DAY, HOUR, type Instant } from '#domain/time';
+import type { Database } from '#storage/database';
+import { ensurePartitions } from '#storage/history';
+import {
+  customerActivity,
+  expiredBetween,
+  revenueByDay,
+  revenueByMethod,
+  revenueByMonth,
+  topPackages,
+} from '#storage/reports';
+import { Shop } from '#test/storage/shop';
+import { testDatabase } from '#test/support/database';
+
+const ZONE = 'Asia/Jakarta';
+const NOW = Date.parse('2026-11-21T02:00:00Z');
+let db: Database;
+let shop: Shop;
+let p20: number;
+let who: number;
+beforeAll(async () => {
+  db = await testDatabase();
+  await ensurePartitions(db, NOW - 62 * DAY, NOW + DAY);
+  shop = new Shop(db);
+  p20 = await shop.plan('P20', 1000);
+  who = await shop.subscriber('budi', { name: 'Budi' });
+  const purchase = await shop.purchase(who, p20, NOW - 60 * DAY);
+  const pay = (at: string, rupiah: number, method = 'cash') => shop.payment(purchase, Date.parse(at), rupiah, method);
+  await pay('2026-11-19T16:59:59.999Z', 5); // the 19th in Jakarta
+  await pay('2026-11-19T17:00:00Z', 7, 'transfer'); // the 20th
+  await pay('2026-11-20T16:00:00Z', 11); // the 20th
+  await pay('2026-10-01T05:00:00Z', 100);
+});
+
+const at = (text: string): Instant => Date.parse(text);
+
+describe('revenue', () => {
+  test('by day is by the local day, with zeros where nothing came in', async () => {
+    const days = await revenueByDay(db, at('2026-11-19T00:00:00Z'), NOW, ZONE);
+    expect(days.map(({ label, rupiah, payments }) => [label, rupiah, payments])).toEqual([
+      ['2026-11-19', 5, 1],
+      ['2026-11-20', 18, 2],
+      ['2026-11-21', 0, 0],
+    ]);
+    expect(days[1]).toMatchObject({ from: at('2026-11-19T17:00:00Z'), until: at('2026-11-20T17:00:00Z') });
+  });
+
+  test('by month is whole months, also those begun', async () => {
+    const months = await revenueByMonth(db, at('2026-09-30T20:00:00Z'), NOW, ZONE);
+    expect(months.map(({ label, rupiah }) => [label, rupiah])).toEqual([
+      ['2026-10', 100],
+      ['2026-11', 23],
+    ]);
+    expect(await revenueByMonth(db, NOW, NOW, ZONE)).toHaveLength(1);
+  });
+
+  test('where clocks change, a day of 25 hours is one day', async () => {
+    const days = await revenueByDay(db, at('2026-10-24T22:00:00Z'), at('2026-10-26T22:00:00Z'), 'Europe/Amsterdam');
+    expect(days.map(({ label, from, until }) => [label, (until - from) / HOUR])).toEqual([
+      ['2026-10-25', 25],
+      ['2026-10-26', 24],
+    ]);
+  });
+
+  test('by method of payment, the most first', async () => {
+    expect(await revenueByMethod(db, at('2026-11-19T17:00:00Z'), NOW)).toEqual([
+      { method: 'cash', rupiah: 11, payments: 1 },
+      { method: 'transfer', rupiah: 7, payments: 1 },
+    ]);
+  });
+});
+
+describe('reports of customers', () => {
+  test('top packages are counted by what was granted, revisions of a plan together', async () => {
+    const newer = await shop.plan('P20', 2000, 20, 80_000);
+    const p50 = await shop.plan('P50', null, 50, 150_000);
+    const sell = async (subscriberId: number, revision: number, when: Instant, price: number) => {
+      const grantId = await shop.grant(subscriberId, revision, when, when + DAY);
+      await shop.purchase(subscriberId, revision, when, { grantId, price });
+    };
+    const siti = await shop.subscriber('siti');
+    await sell(who, p20, NOW - 2 * DAY, 75_000);
+    await sell(who, newer, NOW - DAY, 80_000);
+    await sell(siti, newer, NOW - DAY, 80_000);
+    await sell(siti, p50, NOW - DAY, 150_000);
+    await sell(siti, p50, NOW - 20 * DAY, 150_000);
+    const top = await topPackages(db, NOW - 3 * DAY, NOW);
+    expect(top.map(({ plan, sold, rupiah }) => [plan, sold, rupiah])).toEqual([
+      ['P20', 3, 235_000],
+      ['P50', 1, 150_000],
+    ]);
+    expect((await topPackages(db, NOW - 3 * DAY, NOW, 1)).length).toBe(1);
+  });
+
+  test('activity is what was used, live sessions included, and what was paid, the heaviest first', async () => {
+    const rina = await shop.subscriber('rina', { name: 'Rina' });
+    const tower = await shop.nas('tower');
+    const use = (subscriberId: number, day: string, up: number, down: number) =>
+      db.execute('insert into usage_daily values ($1, $2::date, $3, $4)', [subscriberId, day, up, down]);
+    await use(who, '2026-11-19', 1, 10);
+    await use(who, '2026-11-20', 2, 20);
+    await use(who, '2026-11-17', 1000, 1000);
+    await use(rina, '2026-11-20', 1, 1);
+    const live = await shop.session(rina, tower, NOW - HOUR);
+    await db.execute('update session set day_up = 100, day_down = 400 where id = $1', [live]);
+    const options = { from: '2026-11-18', to: '2026-11-21', paidFrom: NOW - 3 * DAY, paidTo: NOW };
+    const rows = await customerActivity(db, { ...options, limit: 10 });
+    expect(rows).toMatchObject([
+      { username: 'rina', upBytes: 101, downBytes: 401, days: 2, rupiah: 0, lastDay: '2026-11-21' },
+      { username: 'budi', upBytes: 3, downBytes: 30, days: 2, rupiah: 23, lastDay: '2026-11-20' },
+    ]);
+    expect(await customerActivity(db, { ...options, limit: 1, offset: 1 })).toEqual([rows[1]]);
+  });
+
+  test('expired are those whose last package ended then, the last ended first, with what they ever paid', async () => {
+    const grant = async (name: string, spans: [number, number][], over = {}) => {
+      const id = await shop.subscriber(name, over);
+      for (const [from, until] of spans) await shop.grant(id, p20, NOW + from * DAY, NOW + until * DAY);
+      return id;
+    };
+    const gone = await grant('pergi', [
+      [-90, -60],
+      [-60, -45.5],
+    ]);
+    await grant('kembali', [
+      [-90, -46],
+      [-1, 20],
+    ]);
+    await grant('nanti', [
+      [-90, -46],
+      [5, 20],
+    ]);
+    await grant('baru', [[-90, -45]]);
+    await grant('pasca', [[-90, -45]], { billing: 'postpaid' });
+    await shop.payment(await shop.purchase(gone, p20, NOW - 90 * DAY), NOW - 90 * DAY, 50_000);
+    const { rows, total } = await expiredBetween(db, { now: NOW, from: NOW - 47 * DAY, to: NOW - 40 * DAY });
+    expect(rows.map((row) => [row.username, row.endedAt, row.paidRupiah])).toEqual([
+      ['baru', NOW - 45 * DAY, 0],
+      ['pergi', NOW - 45.5 * DAY, 50_000],
+    ]);
+    expect(total).toBe(2);
+    const second = await expiredBetween(db, {
+      now: NOW,
+      from: NOW - 47 * DAY,
+      to: NOW - 40 * DAY,
+      limit: 1,
+      offset: 1,
+    });
+    expect([second.rows[0]!.username, second.total]).toEqual(['pergi', 2]);
+  });
+});
