@@ -12,6 +12,7 @@ import type { Transport, TransportEvents } from '#integrations/whatsapp/transpor
 import type { Log } from '#policy-server/log';
 import { type ClusterLock, takeClusterLock } from '#storage/cluster-lock';
 import type { Database, Listener } from '#storage/database';
+import { notify } from '#storage/listen';
 import { MESSAGE_CHANNEL } from '#storage/messages';
 import { recordFailure, recordReceipt } from '#storage/outbox';
 import type { Sealer } from '#storage/secrets';
@@ -169,7 +170,7 @@ class Messages {
 
   /** Reaches the node that holds the line, which may be this one. Throws `Unavailable`. */
   async command(command: Command): Promise<void> {
-    await this.#options.db.query('select pg_notify($1, $2)', [CHANNEL, JSON.stringify(command)]);
+    await notify(this.#options.db, CHANNEL, JSON.stringify(command));
   }
 
   secret(key: Parameters<typeof readSecretSetting>[2]): Promise<string | null> {

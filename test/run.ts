@@ -36,19 +36,23 @@ const TOOLS: readonly { missing: () => string | null; packages: readonly string[
 
 /** Installs what is missing, where we may. Returns what still is. */
 function provideTools(): string[] {
-  const wanted = TOOLS.filter(({ missing }) => missing() !== null).flatMap(({ packages }) => packages);
-  if (wanted.length > 0 && process.getuid?.() === 0 && quietly('apt-get', ['--version'])) install(wanted);
-  return TOOLS.flatMap(({ missing }) => missing() ?? []);
+  const mayInstall = process.getuid?.() === 0 && quietly('apt-get', ['--version']);
+  const lacking = TOOLS.filter(({ missing }) => missing() !== null);
+  if (mayInstall) install(lacking.map(({ packages }) => packages));
+  return lacking.flatMap(({ missing }) => missing() ?? []);
 }
 
-function install(wanted: readonly string[]): void {
+/** Each tool by itself, so that one that this distribution has not keeps no other away. */
+function install(tools: readonly (readonly string[])[]): void {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const attempt = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...wanted], env);
+  const lacks = (wanted: readonly string[]) =>
+    !run('apt-get', ['install', '-y', '--no-install-recommends', ...wanted], env);
   // A fresh machine knows no packages until `apt-get update`.
-  if (!attempt() && run('apt-get', ['update'], env)) attempt();
-  if (!wanted.includes('freeradius')) return;
+  const again = tools.filter(lacks);
+  if (again.length > 0 && run('apt-get', ['update'], env)) again.forEach(lacks);
   // The package may have started its own server on 1812; the tests start theirs on ports of their own.
-  if (quietly('service', ['freeradius', 'status'])) quietly('service', ['freeradius', 'stop']);
+  const served = tools.flat().includes('freeradius') && quietly('service', ['freeradius', 'status']);
+  if (served) quietly('service', ['freeradius', 'stop']);
 }
 
 /** A check that is not a test counts as one: passed or failed. */

@@ -48,14 +48,11 @@ export const importMikrotik: Command = {
     'The router itself is not touched: disable its secrets when dials shall come here (docs/PREPAID_MIKROTIK_SETUP.md, 6).',
   ],
   check: (given, zone) => {
-    try {
-      // A password file is read later; all else shows at once.
-      parseImportOptions({ ...optionsOf(given), passwordOf: 'generate' }, { zone, clock: () => 0 });
-      return [];
-    } catch (error) {
-      if (error instanceof InvalidInput) return error.faults;
-      throw error;
-    }
+    const wrong = textsOf(given, 'plan').filter((text) => mapping(text) === null);
+    return [
+      ...wrong.map((text) => `plan "${text}" is not usable; give PROFILE=PLAN, for example 10M=prepaid-10mbps`),
+      ...optionFaults(given, zone),
+    ];
   },
   run: async (desk, given) => {
     const [file] = given.words as [string];
@@ -69,7 +66,9 @@ export const importMikrotik: Command = {
 function optionsOf(given: Given): MikrotikImportOptions {
   const [billing, coveredUntil, disabled] = ['billing', 'covered-until', 'disabled'].map((name) => textOf(given, name));
   return {
-    plans: Object.fromEntries(textsOf(given, 'plan').map(mapping)),
+    plans: Object.fromEntries(
+      textsOf(given, 'plan').flatMap((text) => [mapping(text)].filter((pair) => pair !== null)),
+    ),
     ...(billing === undefined ? {} : { billing }),
     ...(coveredUntil === undefined ? {} : { coveredUntil }),
     ...(disabled === undefined ? {} : { disabled }),
@@ -78,12 +77,20 @@ function optionsOf(given: Given): MikrotikImportOptions {
   };
 }
 
-/** At the last sign: names of profiles have more of them than names of plans. */
-function mapping(text: string): [profile: string, plan: string] {
+/** At the last sign: names of profiles have more of them than names of plans. Null when a side is empty. */
+function mapping(text: string): [profile: string, plan: string] | null {
   const at = text.lastIndexOf('=');
-  if (at < 1 || at === text.length - 1)
-    throw new InvalidInput([`plan "${text}" is not usable; give PROFILE=PLAN, for example 10M=prepaid-10mbps`]);
-  return [text.slice(0, at), text.slice(at + 1)];
+  return at < 1 || at === text.length - 1 ? null : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function optionFaults(given: Given, zone: string): readonly string[] {
+  try {
+    parseImportOptions(optionsOf(given), { zone, clock: () => Number.NEGATIVE_INFINITY });
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidInput) return error.faults;
+    throw error;
+  }
 }
 
 async function passwordsOf(given: Given): Promise<Pick<MikrotikImportOptions, 'passwordOf'>> {

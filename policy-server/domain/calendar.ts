@@ -1,7 +1,7 @@
 /** Spans of the local calendar, for figures by day and month. */
-import { type Instant, instantOfLocal, localMidnight, nextLocalMidnight, wallClock } from '#domain/time';
+import { DAY, type Instant, instantOfLocal, localMidnight, nextLocalMidnight, wallClock } from '#domain/time';
 
-/** A local day or month: `from` inclusive, `until` exclusive; `label` is `2026-11-20` or `2026-11`. */
+/** A local day, week or month: `from` inclusive, `until` exclusive; `label` is `2026-11-20` (of a week its Monday) or `2026-11`. */
 export type Span = { readonly label: string; readonly from: Instant; readonly until: Instant };
 
 /** The first instant of the local month that contains `at`. */
@@ -19,6 +19,18 @@ export function nextLocalMonthStart(at: Instant, zone: string): Instant {
 /** Every local day that has an instant in `from` ≤ at < `to`, whole, oldest first. */
 export const localDays = (from: Instant, to: Instant, zone: string): Span[] =>
   spans(localMidnight(from, zone), to, zone, nextLocalMidnight, 10);
+
+/** The first instant of the Monday of the local week that contains `at`, or of one that many weeks later. */
+function localWeekStart(at: Instant, zone: string, later = 0): Instant {
+  const { year, month, day } = wallClock(at, zone);
+  const date = Date.UTC(year, month - 1, day);
+  const sinceMonday = (new Date(date).getUTCDay() + 6) % 7;
+  return instantOfLocal(date + (7 * later - sinceMonday) * DAY, zone);
+}
+
+/** Every local week (Monday to Sunday) that has an instant in `from` ≤ at < `to`, whole, oldest first. */
+export const localWeeks = (from: Instant, to: Instant, zone: string): Span[] =>
+  spans(localWeekStart(from, zone), to, zone, (at) => localWeekStart(at, zone, 1), 10);
 
 /** Every local month that has an instant in `from` ≤ at < `to`, whole, oldest first. */
 export const localMonths = (from: Instant, to: Instant, zone: string): Span[] =>

@@ -17,7 +17,7 @@ import { insertGrants, type NewGrant } from '#storage/grants';
 import { type ListedPlan, listPlans } from '#storage/plans';
 import { subscriberIdsByUsername, suspendAll, updateFromRouter } from '#storage/router-import';
 import { subscriberPasswordAad } from '#storage/secrets';
-import { insertSubscribers, nextSubscriberIds, takenIdentities } from '#storage/subscribers';
+import { insertSubscribers, nextSubscriberIds, ownersOfAddresses, takenIdentities } from '#storage/subscribers';
 
 /** What becomes of one secret. */
 export type SecretFate = 'add' | 'update' | 'keep';
@@ -170,18 +170,21 @@ async function weigh(q: Queryable, router: RouterExport, options: ParsedOptions)
   const broken = new Set(router.problems.map(({ line }) => line));
   const readable = router.secrets.filter(({ line }) => !broken.has(line));
   const wanted = readable.filter((secret) => !(secret.disabled && options.disabled === 'skip'));
+  const addresses = wanted.flatMap((secret) => secret.staticIp ?? []);
   const taken = await takenIdentities(
     q,
     wanted.map((secret) => secret.username),
-    wanted.flatMap((secret) => secret.staticIp ?? []),
+    addresses,
   );
+  const ofStaticLines = new Map((await ownersOfAddresses(q, addresses)).map((one) => [one.given, one.username]));
   const rows: Row[] = [];
   refuseWrongMappings(router, options, plans);
   const problems: LineFault[] = [...router.problems];
   for (const secret of wanted) {
     const exists = taken.usernames.has(secret.username);
     const fate = !exists ? 'add' : options.update ? 'update' : 'keep';
-    const owner = secret.staticIp === null ? undefined : taken.addresses.get(secret.staticIp);
+    const address = secret.staticIp ?? '';
+    const owner = taken.addresses.get(address) ?? ofStaticLines.get(address);
     if (fate !== 'keep' && owner !== undefined && owner !== secret.username) {
       problems.push({ line: secret.line, reason: `remote-address ${secret.staticIp} belongs to ${owner} already` });
     } else rows.push({ ...rowOf(secret, options), fate, ...passwordOf(secret, fate, options) });
@@ -189,7 +192,7 @@ async function weigh(q: Queryable, router: RouterExport, options: ParsedOptions)
   const lacking = rows.filter((row) => row.fate === 'add' && row.password === null);
   const added = rows.filter((row) => row.fate === 'add' && row.password !== null);
   if (lacking.length > 0) {
-    const reason = `${lacking.length} secrets have no password, the first is here: export again with show-sensitive, or say where their passwords come from`;
+    const reason = `passwords are missing (${lacking.length}, the first is here): export again with show-sensitive, or say where they come from`;
     problems.push({ line: lacking[0]!.line, reason });
   }
   return {

@@ -9,6 +9,7 @@ import { change } from '#storage/change';
 import {
   cancelMessage as cancelStored,
   findMessage,
+  isBodyKept,
   messageState,
   openBody,
   pinStillNew,
@@ -44,6 +45,8 @@ export async function resend(desk: Desk, messageId: number): Promise<{ readonly 
         `message ${messageId} tells a PIN that was replaced or used since; issue a new PIN and send that`,
       ]);
     }
+    if (!isBodyKept(message.bodySealed))
+      throw new InvalidInput([`the text of message ${messageId} is no longer kept; write a new one`]);
     const recipient = subscriberId === null ? null : await recipientOf(tx, subscriberId);
     const phone = internationalDigits(recipient?.phone ?? '') ?? message.phone;
     await askAgain(tx, phone);

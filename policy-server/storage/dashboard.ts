@@ -1,4 +1,4 @@
-import { localMonthStart } from '#domain/calendar';
+import { localMonthStart, type Span } from '#domain/calendar';
 import { DAY, HOUR, type Instant, localMidnight, MINUTE } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
 import { coverEnd, GRANT_UNTIL, gathered } from '#storage/standing';
@@ -143,28 +143,52 @@ export type Ending = {
   readonly endsAt: Instant;
 };
 
-/** Prepaid subscribers covered now whose cover ends from … until just before …, the next to end first; `total` counts all. */
-export async function endingBetween(
-  q: Queryable,
-  { now, from, to, limit = 100 }: { now: Instant; from: Instant; to: Instant; limit?: number },
-): Promise<{ rows: Ending[]; total: number }> {
-  const rows = await q.query<Ending & { total: number }>(
-    `with last as (
-       select distinct on (g.subscriber_id) g.subscriber_id, g.plan_revision_id, ${GRANT_UNTIL} as until from grants g
+/** Of each subscriber whose cover ends from $2 until just before $3 the grant with which it does, as of $1. */
+const LAST_OF_COVER = `select distinct on (g.subscriber_id) g.subscriber_id, g.plan_revision_id, ${GRANT_UNTIL} as until from grants g
         where ${GRANT_UNTIL} >= greatest($2::timestamptz, $1::timestamptz) and ${GRANT_UNTIL} < $3::timestamptz and g.starts_at < ${GRANT_UNTIL}
           and not exists (select from grants l where l.subscriber_id = g.subscriber_id
                             and l.starts_at <= ${GRANT_UNTIL} and least(l.ends_at, l.revoked_at) > ${GRANT_UNTIL})
           and (g.starts_at <= $1::timestamptz or ${coverEnd('$1', 'g.subscriber_id')} = ${GRANT_UNTIL})
-        order by g.subscriber_id, g.id)
+        order by g.subscriber_id, g.id`;
+
+/** Those of `LAST_OF_COVER` that somebody is to be told of. */
+const TO_BE_TOLD = `s.billing = 'prepaid' and not coalesce(s.suspended_at <= $1::timestamptz, false)`;
+
+/** Prepaid subscribers covered now whose cover ends from … until just before …, the next to end first; `total` counts all. */
+export async function endingBetween(
+  q: Queryable,
+  {
+    now,
+    from,
+    to,
+    limit = 100,
+    offset = 0,
+  }: { now: Instant; from: Instant; to: Instant; limit?: number; offset?: number },
+): Promise<{ rows: Ending[]; total: number }> {
+  const rows = await q.query<Ending & { total: number }>(
+    `with last as (${LAST_OF_COVER})
      select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endsAt",
             count(*) over () as total
        from last join subscriber s on s.id = last.subscriber_id join plan_revision r on r.id = last.plan_revision_id
             join plan on plan.id = r.plan_id
-      where s.billing = 'prepaid' and not coalesce(s.suspended_at <= $1::timestamptz, false)
-      order by last.until, s.id limit $4`,
-    [timestamp(now), timestamp(from), timestamp(to), limit],
+      where ${TO_BE_TOLD} order by last.until, s.id limit $4 offset $5`,
+    [timestamp(now), timestamp(from), timestamp(to), limit, offset],
   );
   return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 };
+}
+
+/** How many subscribers' cover ends in each of these spans, which follow each other. */
+export async function countEnding(q: Queryable, now: Instant, spans: readonly Span[]): Promise<number[]> {
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const rows = await q.query<{ place: number; count: number }>(
+    `with last as (${LAST_OF_COVER})
+     select width_bucket(last.until, $4::timestamptz[]) as place, count(*) as count
+       from last join subscriber s on s.id = last.subscriber_id where ${TO_BE_TOLD} group by 1`,
+    [timestamp(now), timestamp(first.from), timestamp(last.until), spans.map(({ from }) => timestamp(from))],
+  );
+  const found = new Map(rows.map(({ place, count }) => [place, count]));
+  return spans.map((_span, at) => found.get(at + 1) ?? 0);
 }
 
 /** What somebody should look at now; empty lists and zeros when all is well. */

@@ -1,4 +1,5 @@
 import type { PgClient, PgPool } from '#storage/connection';
+import type { Queryable } from '#storage/database';
 
 export type Listener = { close(): Promise<void> };
 
@@ -76,4 +77,9 @@ export async function listen(
       await client?.end();
     },
   };
+}
+
+/** Tells every node that listens; inside a transaction, once it commits. A payload is at most 8,000 octets and no secret. */
+export async function notify(q: Queryable, channel: string, payload: string): Promise<void> {
+  await q.query('select pg_notify($1, $2)', [channel, payload]);
 }

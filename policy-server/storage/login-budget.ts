@@ -59,8 +59,3 @@ export async function giveBackSpent(q: Queryable, buckets: readonly string[]): P
 export async function forgetSpent(q: Queryable, buckets: readonly string[]): Promise<void> {
   await q.execute('delete from login_budget where bucket = any($1::text[])', [buckets]);
 }
-
-/** Takes out the buckets that were not spent of since `before`. Returns how many. */
-export async function deleteSpentBefore(q: Queryable, before: Instant): Promise<number> {
-  return q.execute('delete from login_budget where window_start < $1::timestamptz', [timestamp(before)]);
-}

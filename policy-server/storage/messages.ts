@@ -61,6 +61,9 @@ export async function queueMessage(q: Queryable, sealer: Sealer, message: NewMes
 const sealBody = (sealer: Sealer, id: number, body: MessageBody): Buffer =>
   sealer.seal(JSON.stringify(body), messageBodyAad(id));
 
+/** Bodies of old messages are not kept. */
+export const isBodyKept = (sealed: Buffer): boolean => sealed.length > 0;
+
 /** Throws `SecretsFault` like every opening. */
 export const openBody = (sealer: Sealer, id: number, sealed: Buffer): MessageBody =>
   JSON.parse(sealer.open(sealed, messageBodyAad(id))) as MessageBody;

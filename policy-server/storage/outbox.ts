@@ -1,6 +1,6 @@
 import type { Instant } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
-import { type MessageBody, openBody, UNSENT } from '#storage/messages';
+import { isBodyKept, type MessageBody, openBody, UNSENT } from '#storage/messages';
 import type { Sealer } from '#storage/secrets';
 
 /** A message that was taken for sending. */
@@ -186,5 +186,5 @@ export async function bodyByTransportId(
     'select id, body_sealed as "bodySealed" from message where transport_id = $1',
     [transportId],
   );
-  return row === undefined ? null : openBody(sealer, row.id, row.bodySealed);
+  return row === undefined || !isBodyKept(row.bodySealed) ? null : openBody(sealer, row.id, row.bodySealed);
 }

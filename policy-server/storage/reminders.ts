@@ -44,7 +44,6 @@ export async function endingSoon(q: Queryable, now: Instant, withinMs: number): 
         and ${REMINDED} and ${unsaid("'ending-soon:' || g.id")} and not ${GOES_ON} and ${SERVED('s.id')}
       order by until, g.id`,
     [timestamp(now), withinMs],
-    'reminders-ending-soon',
   );
 }
 
@@ -60,7 +59,6 @@ export async function endedSince(q: Queryable, now: Instant, since: Instant): Pr
                           and (least(l.ends_at, l.revoked_at), l.id) > (${GRANT_UNTIL}, g.id))
       order by until, g.id`,
     [timestamp(now), timestamp(since)],
-    'reminders-ended',
   );
 }
 
@@ -89,7 +87,6 @@ export async function quotaReached(q: Queryable, now: Instant, shares: readonly 
       where reached.share is not null and ${REMINDED} and ${unsaid("'quota-' || reached.share || ':' || spent.grant_id")}
       order by spent.grant_id`,
     [timestamp(now), [...shares], Math.min(...shares)],
-    'reminders-quota',
   );
 }
 
@@ -105,6 +102,5 @@ export async function cancelOutdated(q: Queryable, now: Instant, withinMs: numbe
         when m.notice = 'ending-soon' then ${coverEnd('$1', 'm.subscriber_id')} > $1::timestamptz + $2 * interval '1 millisecond'
         else false end`,
     [timestamp(now), withinMs],
-    'reminders-outdated',
   );
 }

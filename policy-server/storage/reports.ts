@@ -30,6 +30,29 @@ async function revenueOf(q: Queryable, spans: readonly Span[]): Promise<Revenue[
   });
 }
 
+/** Money received in each of these spans, which follow each other, and by which methods of payment. */
+export type RevenueRow = Revenue & { readonly methods: Readonly<Record<string, number>> };
+
+export async function revenueBySpan(q: Queryable, spans: readonly Span[]): Promise<RevenueRow[]> {
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const rows = await q.query<{ place: number; method: string; rupiah: number; payments: number }>(
+    `select width_bucket(received_at, $1::timestamptz[]) as place, method, sum(amount_rupiah)::bigint as rupiah, count(*) as payments
+       from payment where received_at >= $2::timestamptz and received_at < $3::timestamptz group by 1, 2 order by 2`,
+    [spans.map(({ from }) => timestamp(from)), timestamp(first.from), timestamp(last.until)],
+  );
+  const found = Map.groupBy(rows, (row) => row.place);
+  return spans.map((span, at) => {
+    const parts = found.get(at + 1) ?? [];
+    return {
+      ...span,
+      rupiah: parts.reduce((sum, one) => sum + one.rupiah, 0),
+      payments: parts.reduce((sum, one) => sum + one.payments, 0),
+      methods: Object.fromEntries(parts.map(({ method, rupiah }) => [method, rupiah])),
+    };
+  });
+}
+
 /** Money received by method of payment, the most first. */
 export async function revenueByMethod(
   q: Queryable,
@@ -121,6 +144,25 @@ export type Expired = {
   readonly paidRupiah: number;
 };
 
+/** The grants with which somebody's last package ended: from $2 until just before $3, as of $1. */
+const LAST_ENDED = `grants g join subscriber s on s.id = g.subscriber_id
+        where least(g.ends_at, g.revoked_at) >= $2::timestamptz and least(g.ends_at, g.revoked_at) < least($3::timestamptz, $1::timestamptz)
+          and g.starts_at < least(g.ends_at, g.revoked_at) and s.billing = 'prepaid'
+          and not exists (select from grants l where l.subscriber_id = g.subscriber_id and l.starts_at < least(l.ends_at, l.revoked_at)
+                            and (least(l.ends_at, l.revoked_at), l.id) > (least(g.ends_at, g.revoked_at), g.id))`;
+
+/** How many subscribers' last package ended in each of these spans, which follow each other. */
+export async function countExpired(q: Queryable, now: Instant, spans: readonly Span[]): Promise<number[]> {
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const rows = await q.query<{ place: number; count: number }>(
+    `select width_bucket(least(g.ends_at, g.revoked_at), $4::timestamptz[]) as place, count(*) as count from ${LAST_ENDED} group by 1`,
+    [timestamp(now), timestamp(first.from), timestamp(last.until), spans.map(({ from }) => timestamp(from))],
+  );
+  const found = new Map(rows.map(({ place, count }) => [place, count]));
+  return spans.map((_span, at) => found.get(at + 1) ?? 0);
+}
+
 /** Prepaid subscribers whose last package ended from … until just before …, the last ended first; chunks of a list or of a CSV. */
 export async function expiredBetween(
   q: Queryable,
@@ -135,11 +177,7 @@ export async function expiredBetween(
   const rows = await q.query<Expired & { total: number }>(
     `with last as (
        select g.subscriber_id, g.plan_revision_id, least(g.ends_at, g.revoked_at) as until, g.id, count(*) over () as total
-         from grants g join subscriber s on s.id = g.subscriber_id
-        where least(g.ends_at, g.revoked_at) >= $2::timestamptz and least(g.ends_at, g.revoked_at) < least($3::timestamptz, $1::timestamptz)
-          and g.starts_at < least(g.ends_at, g.revoked_at) and s.billing = 'prepaid'
-          and not exists (select from grants l where l.subscriber_id = g.subscriber_id and l.starts_at < least(l.ends_at, l.revoked_at)
-                            and (least(l.ends_at, l.revoked_at), l.id) > (least(g.ends_at, g.revoked_at), g.id))
+         from ${LAST_ENDED}
         order by until desc, g.id desc limit $4 offset $5)
      select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endedAt",
             coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah", last.total

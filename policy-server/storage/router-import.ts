@@ -22,12 +22,13 @@ export async function subscriberIdsByUsername(
   return new Map(rows.map((row) => [row.username, row.id]));
 }
 
-/** One statement for any number of rows; null leaves a column as it is. Throws a unique violation of static_ip. */
+/** One statement for any number of rows; a static line keeps its own addresses, and null leaves a column as it is. Throws a unique violation of static_ip. */
 export async function updateFromRouter(q: Queryable, updates: readonly RouterUpdate[]): Promise<void> {
   await q.execute(
     `update subscriber set password_sealed = coalesce(given.password_sealed, subscriber.password_sealed),
             name = coalesce(given.name, subscriber.name), mac = coalesce(given.mac, subscriber.mac),
-            static_ip = coalesce(given.static_ip, subscriber.static_ip)
+            static_ip = case when subscriber.access = 'pppoe' then coalesce(given.static_ip, subscriber.static_ip)
+                             else subscriber.static_ip end
        from unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::inet[])
          as given (id, password_sealed, name, mac, static_ip)
       where subscriber.id = given.id`,

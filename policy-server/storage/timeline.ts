@@ -331,7 +331,7 @@ select case when masklen(a.address) in (32, 128) then host(a.address) else text(
   from static_address a join nas on nas.id = a.nas_id where a.subscriber_id = $1 and a.removed_at is null order by a.address`;
 
 /** What `Told.live` of domain/reconcile says: `20000000/10000000 list=prepaid-active`, download first; a long one is a hash. */
-function toldOfLine(told: string | null): Pick<Extract<LineState, { is: 'online' }>, 'rate' | 'list'> {
+export function toldOfLine(told: string | null): Pick<Extract<LineState, { is: 'online' }>, 'rate' | 'list'> {
   const match = /^(\d+)\/(\d+)(?: |$)/.exec(told ?? '');
   return {
     rate: match === null ? null : { downloadBps: Number(match[1]), uploadBps: Number(match[2]) },

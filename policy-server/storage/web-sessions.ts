@@ -201,11 +201,12 @@ export async function listWebSessionsOf(q: Queryable, staffId: number, now: Inst
   );
 }
 
-/** Takes out what nobody can go on with any more. Returns how many. */
-export async function deleteExpiredWebSessions(q: Queryable, now: Instant): Promise<number> {
-  return q.execute(
-    `delete from web_session
-      where expires_at <= $1::timestamptz or (staff_id is not null and seen_at <= $2::timestamptz)`,
+/** How many sessions each member of staff could go on with at `now`; who has none is not in it. */
+export async function countStaffSessions(q: Queryable, now: Instant): Promise<ReadonlyMap<number, number>> {
+  const rows = await q.query<{ staffId: number; count: number }>(
+    `select staff_id as "staffId", count(*) as count from web_session
+      where staff_id is not null and expires_at > $1::timestamptz and seen_at > $2::timestamptz group by 1`,
     [timestamp(now), timestamp(now - STAFF_IDLE_MS)],
   );
+  return new Map(rows.map(({ staffId, count }) => [staffId, count]));
 }

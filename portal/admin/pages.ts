@@ -1,4 +1,5 @@
 import { accountPage } from '#portal/admin/account/account';
+import { auditPage } from '#portal/admin/audit/audit';
 import { customerPage } from '#portal/admin/customer/customer';
 import { customersPage } from '#portal/admin/customers/customers';
 import { importPage } from '#portal/admin/customers/import';
@@ -7,9 +8,19 @@ import { newCustomerPage } from '#portal/admin/customers/new';
 import { dashboardPage } from '#portal/admin/dashboard/dashboard';
 import { jobsPage } from '#portal/admin/jobs/jobs';
 import { loginPage } from '#portal/admin/login/login';
+import { messagesPage } from '#portal/admin/messages/messages';
 import { migratePage } from '#portal/admin/migrate/migrate';
+import { packagesPage } from '#portal/admin/packages/packages';
 import { purchasesPage } from '#portal/admin/purchases/purchases';
+import { redirectPage } from '#portal/admin/redirect/redirect';
+import { reportsPage } from '#portal/admin/reports/reports';
+import { routersPage } from '#portal/admin/routers/routers';
+import { settingsPage } from '#portal/admin/settings/settings';
+import { speedProfilesPage } from '#portal/admin/speed-profiles/speed-profiles';
+import { staffPage } from '#portal/admin/staff/staff';
 import { subscriptionsPage } from '#portal/admin/subscriptions/subscriptions';
+import { templatesPage } from '#portal/admin/templates/templates';
+import { whatsappPage } from '#portal/admin/whatsapp/whatsapp';
 import type { Doors } from '#portal/shared/doors';
 
 /** Every page of staff, one folder each. */
@@ -26,4 +37,15 @@ export function adminPages(doors: Doors): void {
   customerPage(doors);
   subscriptionsPage(doors);
   purchasesPage(doors);
+  auditPage(doors);
+  packagesPage(doors);
+  redirectPage(doors);
+  reportsPage(doors);
+  speedProfilesPage(doors);
+  staffPage(doors);
+  messagesPage(doors);
+  routersPage(doors);
+  settingsPage(doors);
+  templatesPage(doors);
+  whatsappPage(doors);
 }

@@ -8,7 +8,17 @@ import { printReport, type Row } from '#test/bench/report';
  * and prints one table. It measures and never fails on a number.
  */
 
-const order = ['authentication', 'mschap', 'accounting', 'directory', 'expiry', 'grant', 'static-lists'];
+const order = [
+  'authentication',
+  'mschap',
+  'accounting',
+  'directory',
+  'expiry',
+  'grant',
+  'static-lists',
+  'pages',
+  'sweep',
+];
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const present = readdirSync(folder).map((file) => file.replace(/\.ts$/, ''));

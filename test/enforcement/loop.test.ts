@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { DAY, MINUTE, NEVER, SECOND } from '#domain/time';
 import { backoffMs } from '#domain/backoff';
+import { DAY, MINUTE, NEVER, SECOND } from '#domain/time';
 import { loadEntries } from '#storage/facts';
 import { active, driver, eventually, network, start, stateOf, time, useLoop, walled } from '#test/enforcement/harness';
 import { ACTIVE, cannot, done, doubtful, gone, later, testSealer, WALLED } from '#test/enforcement/network';

@@ -53,7 +53,9 @@ export class Network {
 
   /** An empty network in a database used before. */
   static async in(db: Database): Promise<Network> {
-    await db.execute('truncate session, due, grants, subscriber, plan_revision, plan, nas, enforcement_act, change cascade');
+    await db.execute(
+      'truncate session, due, grants, subscriber, plan_revision, plan, nas, enforcement_act, change cascade',
+    );
     return new Network(db);
   }
 

@@ -41,22 +41,26 @@ describe('the doors of a node', () => {
   });
 
   test('one part that does not work makes it 503, and says which', async () => {
-    const answer = await (await http({
-      readiness: async () => ({
-        database: { ok: false, says: 'not reachable' },
-        radius: { ok: true, says: 'answers' },
-      }),
-    })).inject('/readyz');
+    const answer = await (
+      await http({
+        readiness: async () => ({
+          database: { ok: false, says: 'not reachable' },
+          radius: { ok: true, says: 'answers' },
+        }),
+      })
+    ).inject('/readyz');
     expect(answer.statusCode).toBe(503);
     expect(answer.json()).toMatchObject({ ready: false, checks: { database: { says: 'not reachable' } } });
   });
 
   test('metrics are Prometheus text', async () => {
-    const answer = await (await http({
-      metrics: () => [
-        { name: 'x_total', help: 'Some', type: 'counter', samples: [{ labels: { of: 'a"b\\\n' }, value: 3 }] },
-      ],
-    })).inject('/metrics');
+    const answer = await (
+      await http({
+        metrics: () => [
+          { name: 'x_total', help: 'Some', type: 'counter', samples: [{ labels: { of: 'a"b\\\n' }, value: 3 }] },
+        ],
+      })
+    ).inject('/metrics');
     expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(answer.body).toBe('# HELP x_total Some\n# TYPE x_total counter\nx_total{of="a\\"b\\\\\\n"} 3\n');
   });
@@ -78,9 +82,11 @@ describe('the doors of a node', () => {
   });
 
   test('what fails outside is 503; what we got wrong is 500 and shows nothing of its inside', async () => {
-    const outside = await (await http({
-      readiness: () => Promise.reject(new Unavailable('database: host db.internal')),
-    })).inject('/readyz');
+    const outside = await (
+      await http({
+        readiness: () => Promise.reject(new Unavailable('database: host db.internal')),
+      })
+    ).inject('/readyz');
     expect([outside.statusCode, outside.body]).toEqual([503, '{"error":"not available for now; try again"}']);
     await app!.close();
     const ours = await (await http({ readiness: () => Promise.reject(new Error('select secret from')) })).inject(

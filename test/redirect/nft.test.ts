@@ -25,6 +25,8 @@ test.each([6, 7] as const)('the script for RouterOS %i is the same firewall in n
     ip saddr 10.0.0.2 udp dport 3799 accept
     ip saddr @prepaid-no-package udp dport 53 accept
     ip saddr @prepaid-no-package tcp dport 53 accept
+    ct state established,related accept
+    drop
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
@@ -44,6 +46,7 @@ test.each([6, 7] as const)('the script for RouterOS %i is the same firewall in n
   chain srcnat {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr @prepaid-no-package ip daddr 10.0.0.2 accept
+    masquerade
   }
 }
 `);

@@ -5,7 +5,10 @@ import { type RscCommand, readRsc } from '#operations/rsc';
  * it does not know it refuses: a rule that were left out would prove nothing.
  */
 export type Firewall = {
-  /** A whole ruleset for `nft -f`: the rules in their order, and an empty set for each address-list. */
+  /**
+   * A whole ruleset for `nft -f`: the rules in their order, an empty set for each address-list, and below them what many
+   * routers have, and what would get in the way: "accept established", a closed input, masquerade on every side.
+   */
   readonly ruleset: string;
   /** What the script itself puts into lists. */
   readonly members: readonly { readonly list: string; readonly address: string }[];
@@ -33,11 +36,10 @@ export function nftOf(script: string): Firewall {
   const ruleset = [
     `table ip ${TABLE} {`,
     ...[...lists].map((list) => `  set ${list} { type ipv4_addr; flags interval; }`),
-    ...chain('input', 'filter hook input priority filter', filter),
-    // The script puts its rules above this one, which every router has.
+    ...chain('input', 'filter hook input priority filter', filter, ['ct state established,related accept', 'drop']),
     ...chain('forward', 'filter hook forward priority filter', filter, ['ct state established,related accept']),
     ...chain('dstnat', 'nat hook prerouting priority dstnat', nat),
-    ...chain('srcnat', 'nat hook postrouting priority srcnat', nat),
+    ...chain('srcnat', 'nat hook postrouting priority srcnat', nat, ['masquerade']),
     '}',
   ].join('\n');
   return { ruleset: `${ruleset}\n`, members };

@@ -113,6 +113,18 @@ describe('one address', () => {
     expect(router.listsOf('10.0.0.7')).toEqual([ACTIVE]);
   });
 
+  test('that two ask for at once is in the list of who asked last, and in no other', async () => {
+    const { router, book } = await start();
+    const asked = [ACTIVE, WALLED, ACTIVE, WALLED].map((list) => book.place({ ...mine, list, isNew: true }));
+    expect((await Promise.all(asked)).map(({ act }) => act)).toEqual([
+      'list-add',
+      'list-move',
+      'list-move',
+      'list-move',
+    ]);
+    expect(router.listsOf('10.0.0.7')).toEqual([WALLED]);
+  });
+
   test('that a technician has disabled is enabled again', async () => {
     const { router, book } = await start();
     router.put({ list: ACTIVE, address: '10.0.0.7', comment: 'gerbang:7', disabled: true });
@@ -188,6 +200,33 @@ describe('what others have made', () => {
     expect(router.lists()).toHaveLength(2);
     expect(await book.place({ ...mine, list: null })).toMatchObject({ act: 'list-remove' });
     expect(router.lists()).toMatchObject([{ dynamic: true }]);
+  });
+});
+
+describe('a full look', () => {
+  const row = {
+    id: 1,
+    subscriberId: 7,
+    nasId: 1,
+    address: '10.0.0.7',
+    removed: false,
+    wantedList: null,
+    toldList: null,
+  };
+  const entry = { id: '*1', list: ACTIVE, address: '10.0.0.7', owner: 7, disabled: false };
+
+  test('leaves the entry of a line that had the address before to be taken over, and removes what is nobody’s', () => {
+    const before = { ...entry, owner: 3 };
+    expect(compare([before], [row])).toEqual({ seen: [{ id: 1, list: null }], orphans: [] });
+    const second = { ...before, id: '*2', list: WALLED };
+    expect(compare([entry, second], [row])).toEqual({ seen: [{ id: 1, list: ACTIVE }], orphans: [second] });
+    expect(compare([before], [])).toEqual({ seen: [], orphans: [before] });
+  });
+
+  test('finds an address in no list when it is in two, and what is to be dropped where it is', () => {
+    const twice = [entry, { ...entry, id: '*2', list: WALLED }];
+    expect(compare(twice, [row]).seen).toEqual([{ id: 1, list: null }]);
+    expect(compare(twice, [{ ...row, removed: true }]).seen).toEqual([{ id: 1, list: ACTIVE }]);
   });
 });
 

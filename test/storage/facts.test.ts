@@ -92,7 +92,7 @@ test('what is loaded is what a naive reader makes of the rows one by one, singly
   const sealer = newSealer();
   await fc.assert(
     fc.asyncProperty(fc.array(subscriber, { minLength: 1, maxLength: 12 }), async (made) => {
-      await db.query('truncate grants, subscriber, due, session');
+      await db.query('truncate grants, subscriber, due, session cascade');
       const expected: Facts[] = [];
       for (const [index, one] of made.entries()) expected.push(await insert(sealer, index + 1, one, one.grants));
       const ids = expected.map((facts) => facts.subscriberId);
@@ -163,7 +163,7 @@ const sorted = (facts: Facts): Facts => ({ ...facts, grants: facts.grants.toSort
 
 test('a load of everything goes through more than one chunk', async () => {
   const sealer = newSealer();
-  await db.query('truncate grants, subscriber, due, session');
+  await db.query('truncate grants, subscriber, due, session cascade');
   const ids = Array.from({ length: 10_001 }, (_, index) => (index + 1) * 3);
   await db.query(
     `insert into subscriber (id, username, password_sealed, static_ip, mac, framed_ipv6_prefix, session_limit) overriding system value
@@ -191,7 +191,7 @@ test('a load of everything goes through more than one chunk', async () => {
 
 test('one altered password keeps nobody else out, and cannot be dialled with; with a wrong key file nothing is loaded', async () => {
   const sealer = newSealer();
-  await db.query('truncate grants, subscriber, due, session');
+  await db.query('truncate grants, subscriber, due, session cascade');
   for (const id of [1, 2]) {
     await db.query(
       'insert into subscriber (id, username, password_sealed) overriding system value values ($1, $2, $3)',

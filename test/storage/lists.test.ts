@@ -161,15 +161,16 @@ describe('the lists of what was sold', () => {
     const later = await shop.grant(who, p20, NOW + 2 * DAY, NOW + 30 * DAY);
     const revoked = await shop.grant(who, p20, NOW - DAY, NOW + 2 * DAY, { revokedAt: NOW - HOUR });
     const neverBegan = await shop.grant(who, p20, NOW + DAY, NOW + 2 * DAY, { revokedAt: NOW });
+    const neverWill = await shop.grant(who, p20, NOW + 2 * DAY, NOW + 3 * DAY, { revokedAt: NOW + DAY });
     await shop.purchase(who, p20, NOW - DAY, { number: 'P-AAAABBBB', grantId: running });
     const ids = async (over: object) => (await listSubscriptions(db, { ...of, ...over })).rows.map((row) => row.id);
     expect(await ids({ state: 'in-force' })).toEqual([sooner, running]);
     expect(await ids({ state: 'to-come' })).toEqual([later]);
-    expect(await ids({ state: 'ended' })).toEqual([neverBegan, revoked]);
+    expect(await ids({ state: 'ended' })).toEqual([neverWill, neverBegan, revoked]);
     expect(await ids({ endsBefore: NOW + DAY + 1 })).toEqual([sooner]);
     const plan = (await listSubscriptions(db, { ...of, state: 'in-force' })).rows[1]!;
     expect(plan).toMatchObject({ plan: 'P20', purchase: 'P-AAAABBBB', state: 'in-force', until: NOW + 2 * DAY });
-    expect(await ids({ planId: plan.planId })).toEqual([neverBegan, revoked, later, running]);
+    expect(await ids({ planId: plan.planId })).toEqual([neverWill, neverBegan, revoked, later, running]);
     const streamed = [];
     for await (const rows of streamSubscriptions(db, { search: 'langganan' }, NOW)) streamed.push(...rows);
     expect(streamed.map((row) => [row.id, row.state])).toEqual([
@@ -178,6 +179,7 @@ describe('the lists of what was sold', () => {
       [later, 'to-come'],
       [revoked, 'ended'],
       [neverBegan, 'ended'],
+      [neverWill, 'ended'],
     ]);
   });
 

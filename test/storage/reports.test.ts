@@ -140,6 +140,11 @@ describe('reports of customers', () => {
       ['pergi', NOW - 45.5 * DAY, 50_000],
     ]);
     expect(total).toBe(2);
+    const all = await expiredBetween(db, { now: NOW, from: NOW - 47 * DAY, to: NOW + 30 * DAY });
+    expect(
+      all.rows.map((row) => row.username).filter((name) => ['kembali', 'nanti'].includes(name)),
+      'not over yet',
+    ).toEqual([]);
     const second = await expiredBetween(db, {
       now: NOW,
       from: NOW - 47 * DAY,

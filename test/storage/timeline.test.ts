@@ -156,6 +156,16 @@ describe('the timeline of a subscriber', () => {
     ]);
   });
 
+  test('a session that has only just ended is there before it is moved to the history', async () => {
+    const id = await shop.subscriber('barusan');
+    await shop.session(id, tower, NOW - HOUR, { endedAt: NOW - MINUTE, cause: 'Lost-Carrier' });
+    const { items } = await timeline(db, id, { now: NOW });
+    expect(items.map((item) => [word(item), NOW - item.at])).toEqual([
+      ['session ended', MINUTE],
+      ['session began', HOUR],
+    ]);
+  });
+
   test('can be of some kinds only, and every kind can be asked for', async () => {
     const id = await everything('jenis');
     const { items: whole } = await timeline(db, id, { now: NOW });

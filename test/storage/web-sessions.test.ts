@@ -3,7 +3,6 @@ import { DAY, HOUR, MINUTE } from '#domain/time';
 import type { Database } from '#storage/database';
 import {
   createWebSession,
-  deleteExpiredWebSessions,
   deleteWebSession,
   deleteWebSessionByKey,
   deleteWebSessionsOf,
@@ -172,16 +171,6 @@ test('a step of the login replaces the token; the one from before it is worth no
   expect(listed).toMatchObject({ address: '10.0.0.5', userAgent: 'Mozilla/5.0' });
   expect(await stepOn(db, before, 'full', NOW), 'once only').toBeNull();
   expect(await stepOn(db, await customer(), 'full', NOW), 'a customer becomes no staff').toBeNull();
-});
-
-test('what nobody can go on with any more is taken out', async () => {
-  await staff();
-  await staff('totp');
-  const kept = await staff('full', 2, NOW + 13 * HOUR);
-  const budi = await customer();
-  expect(await deleteExpiredWebSessions(db, NOW + 13 * HOUR)).toBe(2);
-  expect(await findWebSession(db, kept, NOW + 13 * HOUR)).not.toBeNull();
-  expect(await findWebSession(db, budi, NOW + 13 * HOUR)).not.toBeNull();
 });
 
 test.each([

@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import {
   becomes,
@@ -124,4 +126,13 @@ test('without the optional package the state says so, and messages wait', async 
   expect(side.control.status().reason).toContain('@whiskeysockets/baileys is not installed');
   await side.control.pairByQr();
   expect(side.control.status().state).toBe('missing');
+});
+
+test('what the library prints of a session to the console has no keys in it', async () => {
+  await startPaired();
+  const require = createRequire(import.meta.resolve('@whiskeysockets/baileys'));
+  const session = require('libsignal').SessionRecord.createEntry();
+  session.currentRatchet = { rootKey: 'secret' };
+  expect(inspect(session)).toBe('[session]');
+  expect(inspect({ of: [session] }, { depth: 9 })).not.toContain('secret');
 });

@@ -96,6 +96,14 @@ test('resending: a failed one goes back into the queue, a sent one is queued onc
   expect(await faults(resend(desk, 999_999))).toEqual(['there is no message 999999']);
 });
 
+test('a text that is old and was not kept cannot be sent again', async () => {
+  const id = await subscriber();
+  const { id: old } = await sendByHand(desk, { subscriberId: id, text: 'Halo' });
+  await settleFailed(desk.db, old, 'expired', NOW);
+  await desk.db.execute(`update message set body_sealed = '' where id = $1`, [old]);
+  expect(await faults(resend(desk, old))).toEqual([`the text of message ${old} is no longer kept; write a new one`]);
+});
+
 test('resending after the number was mended goes to the new one', async () => {
   const id = await subscriber({ phone: '0811-1111-1111' });
   const { id: first } = await sendByHand(desk, { subscriberId: id, text: 'Halo' });

@@ -61,7 +61,7 @@ test('a number that is not on WhatsApp fails and is not asked about again that d
   whatsApp.fault({ unregistered: [budi!.phone] });
   const [first] = await writeTo([budi!], 'Halo');
   await eventually(() => stateOf(first!)).toBe('failed');
-  expect((await message(first!)).failure).toBe('not-on-whatsapp');
+  expect(await message(first!)).toMatchObject({ failure: 'not-on-whatsapp', attempts: 1 });
   whatsApp.fault({});
   const [second] = await writeTo([budi!], 'Halo');
   await eventually(() => stateOf(second!)).toBe('failed');

@@ -27,7 +27,12 @@ const cli = fileURLToPath(new URL('../../policy-server/cli.ts', import.meta.url)
  *
  * @throws Error with its last words when it ends, or is not ready after a minute
  */
-export async function startSystem(dataDir: string, environment: Record<string, string> = {}): Promise<System> {
+export async function startSystem(
+  dataDir: string,
+  environment: Record<string, string> = {},
+  /** Switches of Node for the server alone, such as `--import`. */
+  nodeArguments: readonly string[] = [],
+): Promise<System> {
   const [authPort, acctPort, httpPort] = [await freeUdpPort(), await freeUdpPort(), await freeTcpPort()];
   const env = {
     ...process.env,
@@ -41,7 +46,11 @@ export async function startSystem(dataDir: string, environment: Record<string, s
     ...environment,
   };
   // A group of its own: Ctrl-C in a terminal reaches us alone, and we stop the server in order.
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(process.execPath, [...nodeArguments, main], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const killed = () => child.kill('SIGKILL');
   process.once('exit', killed);
   child.once('close', () => process.off('exit', killed));

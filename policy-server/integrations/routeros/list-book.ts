@@ -93,12 +93,11 @@ export class ListBook {
   place(wanted: Wanted): Promise<Placed> {
     const before = this.#turns.get(wanted.address) ?? Promise.resolve();
     const turn = before.then(() => this.#place(wanted));
-    // Whoever waits for this turn only waits for its end; how it ended is its caller's.
-    const ended = turn
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#turns.get(wanted.address) === ended) this.#turns.delete(wanted.address);
-      });
+    const forget = () => {
+      if (this.#turns.get(wanted.address) === ended) this.#turns.delete(wanted.address);
+    };
+    // Whoever comes next waits only for the end of this turn; how it ended is its caller's.
+    const ended: Promise<void> = turn.then(forget, forget);
     this.#turns.set(wanted.address, ended);
     return turn;
   }

@@ -124,8 +124,8 @@ class Line implements Transport {
 
   /** `sendMessage` only says that the message was written; what counts is WhatsApp's acknowledgement. */
   async #write(socket: WASocket, jid: string, { transportId, text, attempts }: Outgoing): Promise<SendOutcome> {
-    // No answer and a lost connection are the same to us: nobody knows whether it arrived.
     const waiting = this.#within(socket.waitForMessage<Answer>(transportId, this.#answerTimeoutMs));
+    // No answer and a lost connection are the same to us: nobody knows whether it arrived.
     const answer = waiting.catch(() => undefined);
     try {
       const content = { text, linkPreview: null };

@@ -3,9 +3,9 @@ import { DAY, type Instant, localMidnight, MINUTE, nextLocalMidnight, SECOND } f
 import { reasonCode } from '#domain/whatsapp';
 import { Breaker, type BreakerNote, type BreakerTimes } from '#integrations/whatsapp/breaker';
 import { Pace } from '#integrations/whatsapp/pace';
-import type { IntegrationLog, Outgoing, SendOutcome, Transport } from '#integrations/whatsapp/transport';
+import type { IntegrationLog, SendOutcome, Transport } from '#integrations/whatsapp/transport';
 import type { Database } from '#storage/database';
-import { openBody } from '#storage/messages';
+import { type MessageBody, openBody } from '#storage/messages';
 import {
   type ClaimedMessage,
   claimMessage,
@@ -213,7 +213,7 @@ export class Outbox {
 
   async #send(transport: Transport, message: ClaimedMessage, perMinute: number): Promise<SendOutcome> {
     const { transportId, phone, notice, lastWroteAt, attempts } = message;
-    let body: Pick<Outgoing, 'text' | 'language' | 'values'>;
+    let body: MessageBody;
     try {
       body = openBody(this.#options.sealer, message.id, message.bodySealed);
     } catch (error) {

@@ -7,7 +7,7 @@ import { qrSvg } from '#portal/admin/customer/slip';
 import { keepStaffToken, START } from '#portal/admin/login/login';
 import { COOKIES, type Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, field, type Form, formOf } from '#portal/shared/forms';
+import { attempt, type Form, field, formOf } from '#portal/shared/forms';
 import { LANGUAGES, words } from '#portal/shared/words';
 import { deleteWebSessionsOf, listWebSessionsOf, tokenHash } from '#storage/web-sessions';
 
@@ -24,10 +24,11 @@ export function accountPage(doors: Doors): void {
     // What the switch on the page chose for this browser must not hide what was just chosen for the account.
     context.reply.clearCookie(COOKIES.language, { path: '/' });
     const language = LANGUAGES.find((known) => known === edit.language) ?? context.language;
-    return context.redirect('/account', { kind: 'good', text: words(language, "account.saved") });
+    return context.redirect('/account', { kind: 'good', text: words(language, 'account.saved') });
   });
 
-  doors.staff('GET', '/account/password', 'see', (context) => passwordForm(context), { halfway: true });
+  doors.staff('GET', '/account/password', 'see', (context) =>
+    context.staffSession?.step === 'totp' ? codeFirst(context) : passwordForm(context), { halfway: true });
   doors.staff('POST', '/account/password', 'see', changePassword, { halfway: true });
 
   doors.staff('POST', '/account/totp', 'see', async (context) => {
@@ -79,7 +80,11 @@ async function account(context: Context, more: { readonly faults?: readonly stri
       ...more,
       staff,
       role: context.t(`account.role-${staff.role}`),
-      languages: LANGUAGES.map((key) => ({ key, text: context.t(`account.language-${key}`), chosen: key === staff.language })),
+      languages: LANGUAGES.map((key) => ({
+        key,
+        text: context.t(`account.language-${key}`),
+        chosen: key === staff.language,
+      })),
       sessions: sessions.map((one) => ({ ...one, browser: browserOf(one.userAgent), own: one.key === own })),
       several: sessions.length > 1,
     },
@@ -94,20 +99,23 @@ async function passwordForm(context: Context, faults?: Readonly<Record<string, s
   return context.page('admin/account/password', { title, forced, faults }, { title, layout: 'bare', status });
 }
 
+/** The second factor comes before: who only has the password must not change it. */
+const codeFirst = async (context: Context): Promise<FastifyReply> => context.redirect('/login/code');
+
 const SHORTEST_PASSWORD = 10;
 /** As typed: a password may begin or end with a blank. */
 const passwordIn = (form: Form, name: string): string => (typeof form[name] === 'string' ? form[name] : '');
 
 async function changePassword(context: Context): Promise<FastifyReply> {
   const { staffSession, request } = context;
-  // The second factor comes before: who only has the password must not change it.
-  if (staffSession?.step === 'totp') return context.redirect('/login/code');
+  if (staffSession?.step === 'totp') return codeFirst(context);
   const form = formOf(request.body);
   const [oldPassword, newPassword] = [passwordIn(form, 'old'), passwordIn(form, 'new')];
   const faults: Record<string, string> = {};
   if (oldPassword === '') faults.old = context.t('account.old-missing');
   if (newPassword.length < SHORTEST_PASSWORD) faults.new = context.t('account.new-short', { least: SHORTEST_PASSWORD });
-  else if (newPassword === oldPassword || newPassword === context.staff.username) faults.new = context.t('account.new-same');
+  else if (newPassword === oldPassword || newPassword === context.staff.username)
+    faults.new = context.t('account.new-same');
   else if (newPassword !== passwordIn(form, 'again')) faults.again = context.t('account.again-differs');
   if (Object.keys(faults).length > 0) return passwordForm(context, faults);
   const token = request.cookies[COOKIES.staff] ?? '';
@@ -130,5 +138,9 @@ async function totpForm(
   const title = context.t('account.totp-title');
   const spaced = secret.replace(/(.{4})(?=.)/g, '$1 ');
   const model = { title, secret, spaced, fault, qr: await qrSvg(uri, context.t('account.totp-qr')) };
-  return context.page('admin/account/totp', model, { title, active: 'account', status: fault === undefined ? 200 : 422 });
+  return context.page('admin/account/totp', model, {
+    title,
+    active: 'account',
+    status: fault === undefined ? 200 : 422,
+  });
 }

@@ -18,7 +18,9 @@ export function actRoutes(doors: Doors): void {
   doors.staff('GET', '/customers/:id/migrate', 'subscribers', async (context) => {
     const profile = await profileOf(context);
     if (profile === null) return noSuchCustomer(context);
-    return profile.billing === 'prepaid' ? back(context, profile, 'bad', 'customer.is-prepaid') : migrateForm(context, profile);
+    return profile.billing === 'prepaid'
+      ? back(context, profile, 'bad', 'customer.is-prepaid')
+      : migrateForm(context, profile);
   });
 
   doors.staff('POST', '/customers/:id/migrate', 'subscribers', async (context) => {
@@ -36,7 +38,9 @@ export function actRoutes(doors: Doors): void {
   doors.staff('GET', '/customers/:id/undo', 'subscribers', async (context) => {
     const profile = await profileOf(context);
     if (profile === null) return noSuchCustomer(context);
-    return profile.billing === 'postpaid' ? back(context, profile, 'bad', 'customer.is-postpaid') : undoForm(context, profile);
+    return profile.billing === 'postpaid'
+      ? back(context, profile, 'bad', 'customer.is-postpaid')
+      : undoForm(context, profile);
   });
 
   doors.staff('POST', '/customers/:id/undo', 'subscribers', async (context) => {
@@ -53,7 +57,11 @@ export function actRoutes(doors: Doors): void {
     const profile = await profileOf(context);
     if (profile === null) return noSuchCustomer(context);
     const title = context.t(profile.portalAccount === null ? 'customer.make-pin' : 'customer.new-pin');
-    return context.page('admin/customer/pin', { title, profile, shown: shownName(profile) }, { title, active: navigationKey(profile) });
+    return context.page(
+      'admin/customer/pin',
+      { title, profile, shown: shownName(profile) },
+      { title, active: navigationKey(profile) },
+    );
   });
 
   doors.staff('POST', '/customers/:id/pin', 'subscribers', async (context) => {

@@ -3,10 +3,11 @@ import { internationalDigits } from '#domain/phone';
 import { DAY, localDate } from '#domain/time';
 import { actRoutes } from '#portal/admin/customer/acts';
 import { editRoutes } from '#portal/admin/customer/edit';
-import { messageReason, methodWords, type Show, SHOWS, timelinePage } from '#portal/admin/customer/events';
+import { messageReason, methodWords, SHOWS, type Show, timelinePage } from '#portal/admin/customer/events';
 import { sellRoutes } from '#portal/admin/customer/sell';
 import { sentenceOf } from '#portal/admin/customer/sentence';
 import { STANDING_TONES } from '#portal/admin/customers/customers';
+import { listAddress } from '#portal/admin/customers/listing';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { field, formOf, wholeNumber } from '#portal/shared/forms';
@@ -45,7 +46,11 @@ export async function profileOf(context: Context): Promise<SubscriberProfile | n
 
 export async function noSuchCustomer(context: Context): Promise<FastifyReply> {
   const title = context.t('customer.none-title');
-  return context.page('shared/message', { title, text: context.t('customer.none') }, { title, active: 'customers', status: 404 });
+  return context.page(
+    'shared/message',
+    { title, text: context.t('customer.none') },
+    { title, active: 'customers', status: 404 },
+  );
 }
 
 export const shownName = ({ name, username }: { readonly name: string; readonly username: string }): string =>
@@ -88,6 +93,7 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
         ...quotaOf(bought),
       },
       grants: standing.map((grant) => grantRow(grant, now)),
+      single: standing.length === 1 ? standing[0] : null,
       sessions: sessions.map((session) => ({ ...session, uptime: now - session.startedAt })),
       usage,
       purchases: purchases.map((purchase) => purchaseRow(context, purchase)),
@@ -105,7 +111,13 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
   );
 }
 
-function quotaOf({ leftBytes, allowanceBytes }: { readonly leftBytes: number | null; readonly allowanceBytes: number | null }) {
+function quotaOf({
+  leftBytes,
+  allowanceBytes,
+}: {
+  readonly leftBytes: number | null;
+  readonly allowanceBytes: number | null;
+}) {
   if (leftBytes === null || allowanceBytes === null || allowanceBytes === 0) return { percentLeft: null };
   const percentLeft = Math.round((leftBytes / allowanceBytes) * 100);
   return { percentLeft, meter: leftBytes === 0 ? 'spent' : percentLeft <= 20 ? 'low' : '' };
@@ -124,7 +136,9 @@ function purchaseRow(context: Context, purchase: Purchase) {
 
 async function usageOf(context: Context, id: number) {
   const { db, now, parts } = context;
-  const days = Array.from({ length: USAGE_DAYS }, (_, back) => localDate(now - (USAGE_DAYS - 1 - back) * DAY, parts.zone));
+  const days = Array.from({ length: USAGE_DAYS }, (_, back) =>
+    localDate(now - (USAGE_DAYS - 1 - back) * DAY, parts.zone),
+  );
   const used = new Map((await usageByDay(db, id, days[0]!, days.at(-1)!)).map((row) => [row.day, row]));
   const bars = days.map((day, at) => {
     const { downBytes = 0, upBytes = 0 } = used.get(day) ?? {};
@@ -171,11 +185,7 @@ function chatLink({ phone }: SubscriberProfile): string | null {
 }
 
 function address(id: number, show: Show | null, before: string | null): string {
-  const query = new URLSearchParams([
-    ...(show === null ? [] : [['show', show]]),
-    ...(before === null ? [] : [['before', before]]),
-  ]).toString();
-  return `/customers/${id}${query === '' ? '' : `?${query}`}#timeline`;
+  return `${listAddress(`/customers/${id}`, { show, before })}#timeline`;
 }
 
 function showChips(context: Context, id: number, chosen: Show | null) {

@@ -21,13 +21,16 @@ export function editRoutes(doors: Doors): void {
     const edited = await attempt(() => editSubscriber(context.desk, editOf(profile.id, profile.access, typed)));
     if (edited.faults !== undefined) return editForm(context, profile, typed, inWords(context, edited.faults));
     const { changed } = edited.done;
-    const text = context.t(changed.length === 0 ? 'customer.nothing-changed' : 'customer.saved', { count: changed.length });
+    const text = context.t(changed.length === 0 ? 'customer.nothing-changed' : 'customer.saved', {
+      count: changed.length,
+    });
     return context.redirect(`/customers/${profile.id}`, { kind: 'good', text });
   });
 }
 
 function typedOf(profile: SubscriberProfile): Typed {
-  const { username, name, phone, address, notes, tags, language, billing, access, mac, sessionLimit, staticIp, nas } = profile;
+  const { username, name, phone, address, notes, tags, language, billing, access, mac, sessionLimit, staticIp, nas } =
+    profile;
   return {
     ...{ username, name, address, notes, language, billing, access },
     password: '',

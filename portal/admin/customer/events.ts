@@ -52,7 +52,13 @@ export async function timelinePage(
 }
 
 /** Acts whose purchase, payment or message stands on the timeline itself. */
-const TOLD_BY_OTHERS = new Set(['sell package', 'settle purchase', 'order package', 'cancel purchase', 'write to subscriber']);
+const TOLD_BY_OTHERS = new Set([
+  'sell package',
+  'settle purchase',
+  'order package',
+  'cancel purchase',
+  'write to subscriber',
+]);
 const isToldTwice = (item: TimelineItem): boolean => item.kind === 'edit' && TOLD_BY_OTHERS.has(item.why);
 
 function rowOf(context: Context, item: TimelineItem): TimelineRow {
@@ -100,7 +106,10 @@ function saying(context: Context, item: TimelineItem): Omit<TimelineRow, 'at'> {
     case 'payment':
       return {
         tone: 'good',
-        title: t('customer.tl-paid', { amount: format.rupiah(item.amountRupiah), method: methodWords(context, item.method) }),
+        title: t('customer.tl-paid', {
+          amount: format.rupiah(item.amountRupiah),
+          method: methodWords(context, item.method),
+        }),
         detail: joined(item.number, actorWords(context, item.by), item.note),
       };
     case 'grant':
@@ -115,11 +124,18 @@ function saying(context: Context, item: TimelineItem): Omit<TimelineRow, 'at'> {
     case 'message':
       return {
         tone: item.state === 'failed' ? 'bad' : item.state === 'delivered' || item.state === 'read' ? 'good' : 'calm',
-        title: t('customer.tl-message', { notice: noticeWords(context, item.notice), state: t(`customer.message-${item.state}`) }),
+        title: t('customer.tl-message', {
+          notice: noticeWords(context, item.notice),
+          state: t(`customer.message-${item.state}`),
+        }),
         detail: messageReason(context, item.reason) ?? '',
       };
     case 'edit':
-      return { tone: 'calm', title: editWords(context, item.why), detail: joined(actorWords(context, item.actor), changesOf(context, item.detail), reasonOf(item.detail)) };
+      return {
+        tone: 'calm',
+        title: editWords(context, item.why),
+        detail: joined(actorWords(context, item.actor), changesOf(context, item.detail), reasonOf(item.detail)),
+      };
   }
 }
 

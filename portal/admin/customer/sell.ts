@@ -5,7 +5,7 @@ import { sellPackage } from '#operations/sell-package';
 import { navigationKey, noSuchCustomer, profileOf, shownName } from '#portal/admin/customer/customer';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, field, type Form, formOf } from '#portal/shared/forms';
+import { attempt, type Form, field, formOf } from '#portal/shared/forms';
 import { type ListedPlan, listPlans } from '#storage/plans';
 import type { SubscriberProfile } from '#storage/subscriber-profile';
 import { whyOffline } from '#storage/timeline';
@@ -77,7 +77,11 @@ async function sellForm(
 
 function planRow(context: Context, plan: ListedPlan, chosen: string) {
   const { revisionId, name, priceRupiah, allowanceBytes, rate, onPortal } = plan;
-  const parts = [periodWords(context, plan.period), context.format.bytes(allowanceBytes), context.format.rate(rate.downloadBps)];
+  const parts = [
+    periodWords(context, plan.period),
+    context.format.bytes(allowanceBytes),
+    context.format.rate(rate.downloadBps),
+  ];
   return { revisionId, name, priceRupiah, onPortal, terms: parts.join(' · '), chosen: String(revisionId) === chosen };
 }
 

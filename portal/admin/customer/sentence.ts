@@ -15,14 +15,24 @@ export function sentenceOf(context: Context, profile: SubscriberProfile, why: Wh
     case 'online':
       if (bought.standing === 'suspended') return { tone: 'warn', text: context.t('customer.online-suspended') };
       return needs
-        ? { tone: 'warn', text: context.t('customer.online-walled', { since: context.format.moment(line.since), why: packageWords(context, why) }) }
+        ? {
+            tone: 'warn',
+            text: context.t('customer.online-walled', {
+              since: context.format.moment(line.since),
+              why: packageWords(context, why),
+            }),
+          }
         : { tone: bought.standing === 'ends-soon' ? 'warn' : 'good', text: onlineWords(context, line, why) };
     case 'suspended':
       return { tone: 'bad', text: context.t('customer.suspended-since', { since: context.format.moment(line.since) }) };
     case 'rejected': {
       const { times, since } = line;
       const reason = reasonWords(context, line.reason);
-      const text = context.t('customer.offline-rejected', { count: times, reason, since: context.format.moment(since) });
+      const text = context.t('customer.offline-rejected', {
+        count: times,
+        reason,
+        since: context.format.moment(since),
+      });
       return { tone: 'bad', text };
     }
     case 'ended': {
@@ -30,7 +40,7 @@ export function sentenceOf(context: Context, profile: SubscriberProfile, why: Wh
       const text = context.t('customer.offline-ended', { since: context.format.moment(line.at), cause });
       return { tone: needs ? 'bad' : 'calm', text: needs ? `${text}; ${packageWords(context, why)}` : text };
     }
-    case 'never-seen':
+    default:
       return { tone: 'calm', text: context.t('customer.never-seen') };
   }
 }
@@ -65,8 +75,10 @@ function staticLine(context: Context, profile: SubscriberProfile, why: WhyOfflin
     return { tone: 'warn', text: context.t('customer.static-untold', { router }) };
   const lists = [...new Set(profile.staticAddresses.map(({ toldList }) => toldList))].join(', ');
   const told = context.t('customer.static-told', { router, list: lists });
-  if (bought.standing === 'suspended') return { tone: 'bad', text: `${context.t('customer.static-suspended')}; ${told}` };
-  if (NEEDS_PACKAGE.includes(bought.standing)) return { tone: 'warn', text: `${capital(packageWords(context, why))}; ${told}` };
+  if (bought.standing === 'suspended')
+    return { tone: 'bad', text: `${context.t('customer.static-suspended')}; ${told}` };
+  if (NEEDS_PACKAGE.includes(bought.standing))
+    return { tone: 'warn', text: `${capital(packageWords(context, why))}; ${told}` };
   const ends = bought.endsAt === null ? '' : context.t('customer.ends', { ends: context.format.ago(bought.endsAt) });
   return { tone: bought.standing === 'ends-soon' ? 'warn' : 'good', text: [told, ends].filter(Boolean).join('; ') };
 }

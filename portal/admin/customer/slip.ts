@@ -30,7 +30,10 @@ export async function slipOf(
   const { company } = await context.opened.settings();
   const address = portalAddress(context);
   const digits = company.phone?.replace(/\D/g, '') ?? null;
-  const said = context.t('customer.chat-first', { name: of.name === '' ? of.username : of.name, portalId: of.portalId });
+  const said = context.t('customer.chat-first', {
+    name: of.name === '' ? of.username : of.name,
+    portalId: of.portalId,
+  });
   const link = digits === null ? null : `https://wa.me/${digits}?text=${encodeURIComponent(said)}`;
   return {
     ...of,

@@ -8,13 +8,13 @@ import { previewMigration } from '#operations/preview-migration';
 import { resume } from '#operations/resume';
 import { suspend } from '#operations/suspend';
 
-import { type CustomerQuery, filterOf, fieldsOf, readQuery } from '#portal/admin/customers/query';
+import { type CustomerQuery, fieldsOf, filterOf, readQuery } from '#portal/admin/customers/query';
 import { eachOf, type One } from '#portal/admin/jobs/each';
 import { startTask } from '#portal/admin/jobs/jobs';
 import type { TaskKind, Tasks, TaskWork } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { field, fields, type Form, formOf, wholeNumber } from '#portal/shared/forms';
+import { type Form, field, fields, formOf, wholeNumber } from '#portal/shared/forms';
 import { subscriberIdsMatching } from '#storage/lists';
 import { subscriberProfile } from '#storage/subscriber-profile';
 import { findSubscriberAccount, type SubscriberAccount } from '#storage/subscribers';

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { bulkRoutes } from '#portal/admin/customers/bulk';
 import { exportRoute } from '#portal/admin/customers/export';
+import { pagesOf, totalWords } from '#portal/admin/customers/listing';
 import {
   addressOf,
   type CustomerQuery,
@@ -11,7 +12,6 @@ import {
   STANDING_CHIPS,
   type StandingChip,
 } from '#portal/admin/customers/query';
-import { pagesOf, totalWords } from '#portal/admin/customers/listing';
 import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';

@@ -41,7 +41,8 @@ async function* rowsOf(context: Context, filter: ReturnType<typeof filterOf>): A
   for await (const chunk of streamSubscribers(context.db, filter, context.now)) yield* chunk.map(valuesOf);
 }
 
-const instant = (at: number | null): string | null => (at === null || !Number.isFinite(at) ? null : new Date(at).toISOString());
+const instant = (at: number | null): string | null =>
+  at === null || !Number.isFinite(at) ? null : new Date(at).toISOString();
 
 /** In the order of `COLUMNS`. Instants in UTC, bytes as they are: a file is read by programs too. */
 const valuesOf = (row: ListedSubscriber): readonly CsvValue[] => [

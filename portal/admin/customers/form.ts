@@ -1,6 +1,6 @@
 import { addSubscriberFaults } from '#operations/add-subscriber';
 import type { Context } from '#portal/shared/context';
-import { field, type Form } from '#portal/shared/forms';
+import { type Form, field } from '#portal/shared/forms';
 import { hasWords } from '#portal/shared/words';
 
 /** The fields of a subscriber's form, as typed. */

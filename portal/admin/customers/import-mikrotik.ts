@@ -6,7 +6,7 @@ import { FAULTS_SHOWN, firstFaults, UPLOAD_BYTES, uploadedText, uploadFault } fr
 import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, field, type Form, formOf } from '#portal/shared/forms';
+import { attempt, type Form, field, formOf } from '#portal/shared/forms';
 import { listPlans } from '#storage/plans';
 
 const PASSWORDS = ['', 'generate', 'same-as-name'] as const;
@@ -45,7 +45,10 @@ export function importMikrotikPage(doors: Doors, tasks: Tasks): void {
     tasks.release(key);
     context.opened.live.wakeEnforcement();
     const { generated } = imported.done;
-    const csv = writeCsv(['username', 'password'], generated.map((one) => [one.username, one.password]));
+    const csv = writeCsv(
+      ['username', 'password'],
+      generated.map((one) => [one.username, one.password]),
+    );
     const title = context.t('customers.mikrotik-done');
     const model = {
       title,
@@ -59,13 +62,19 @@ export function importMikrotikPage(doors: Doors, tasks: Tasks): void {
 
 async function upload(context: Context, faults?: readonly string[]): Promise<FastifyReply> {
   const title = context.t('customers.mikrotik-title');
-  return context.page('admin/customers/mikrotik', { title, faults }, { title, active: 'customers', status: faults === undefined ? 200 : 422 });
+  return context.page(
+    'admin/customers/mikrotik',
+    { title, faults },
+    { title, active: 'customers', status: faults === undefined ? 200 : 422 },
+  );
 }
 
 /** What a form chose; a profile is in a field of its own, because its name may be anything. */
 function optionsIn(form: Form): MikrotikImportOptions {
   const plans = Object.entries(form).flatMap(([name, plan]) =>
-    name.startsWith('plan:') && typeof plan === 'string' && plan !== '' ? [[name.slice('plan:'.length), plan] as const] : [],
+    name.startsWith('plan:') && typeof plan === 'string' && plan !== ''
+      ? [[name.slice('plan:'.length), plan] as const]
+      : [],
   );
   const passwords = PASSWORDS.find((one) => one === field(form, 'passwords'));
   return {
@@ -115,7 +124,11 @@ async function preview(
         text: context.t(`customers.passwords-${one === '' ? 'file' : one}`),
         chosen: one === (options.passwordOf ?? ''),
       })),
-      disabled: DISABLED.map((one) => ({ key: one, text: context.t(`customers.disabled-${one}`), chosen: one === options.disabled })),
+      disabled: DISABLED.map((one) => ({
+        key: one,
+        text: context.t(`customers.disabled-${one}`),
+        chosen: one === options.disabled,
+      })),
       update: options.update,
       leaveOut: options.leaveOut,
       rows: done.rows.map((row) => ({ ...row, fateText: context.t(`customers.fate-${row.fate}`) })),

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { writeCsv } from '#operations/csv';
 import { IMPORT_COLUMNS } from '#operations/import-file';
 import { importSubscribers, previewImport } from '#operations/import-subscribers';
 import { firstFaults, UPLOAD_BYTES, uploadedText, uploadFault } from '#portal/admin/customers/upload';
@@ -8,7 +9,19 @@ import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf } from '#portal/shared/forms';
 
 const ROWS_SHOWN = 10;
-const TEMPLATE = `${IMPORT_COLUMNS.join(',')}\nbudi.santoso,Rumah-77-hijau,Budi Santoso,081234567890,prepaid,,,,\n`;
+const EXAMPLES: readonly Readonly<Partial<Record<(typeof IMPORT_COLUMNS)[number], string>>>[] = [
+  {
+    username: 'budi.santoso',
+    password: 'Rumah-77-hijau',
+    name: 'Budi Santoso',
+    phone: '081234567890',
+    billing: 'prepaid',
+  },
+];
+const TEMPLATE = writeCsv(
+  IMPORT_COLUMNS,
+  EXAMPLES.map((example) => IMPORT_COLUMNS.map((column) => example[column] ?? null)),
+);
 
 /** Subscribers from a CSV file: first what it would do and every fault of it, then all of them or none. */
 export function importPage(doors: Doors, tasks: Tasks): void {
@@ -55,9 +68,16 @@ export function importPage(doors: Doors, tasks: Tasks): void {
   });
 }
 
-async function page(context: Context, more: { readonly faults?: readonly string[] } & object = {}): Promise<FastifyReply> {
+async function page(
+  context: Context,
+  more: { readonly faults?: readonly string[]; readonly [name: string]: unknown } = {},
+): Promise<FastifyReply> {
   const title = context.t('customers.import-title');
-  const model = { title, columns: IMPORT_COLUMNS.map((name) => ({ name, text: context.t(`customers.column-${name}`) })), ...more };
+  const model = {
+    title,
+    columns: IMPORT_COLUMNS.map((name) => ({ name, text: context.t(`customers.column-${name}`) })),
+    ...more,
+  };
   const status = more.faults === undefined ? 200 : 422;
   return context.page('admin/customers/import', model, { title, active: 'customers', status });
 }

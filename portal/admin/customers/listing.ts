@@ -1,10 +1,7 @@
 import type { Context } from '#portal/shared/context';
 
 /** The address of a list with what is asked of it; what is null, empty, or page 1 is left out. */
-export function listAddress(
-  path: string,
-  asked: Readonly<Record<string, string | number | null | undefined>>,
-): string {
+export function listAddress(path: string, asked: Readonly<Record<string, string | number | null | undefined>>): string {
   const said = Object.entries(asked).filter(
     ([name, value]) => value !== null && value !== undefined && value !== '' && !(name === 'page' && value === 1),
   );
@@ -34,7 +31,10 @@ export function pagesOf(
 }
 
 /** `1.234`, or `lebih dari 10.000`. */
-export function totalWords(context: Context, { total, more }: { readonly total: number; readonly more: boolean }): string {
+export function totalWords(
+  context: Context,
+  { total, more }: { readonly total: number; readonly more: boolean },
+): string {
   const text = context.format.number(total);
   return more ? context.t('customers.more-than', { total: text }) : text;
 }

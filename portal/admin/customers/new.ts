@@ -1,7 +1,14 @@
 import type { FastifyReply } from 'fastify';
 import { addSubscriber } from '#operations/add-subscriber';
 import { generateSecret } from '#operations/password-hash';
-import { additionFaults, additionOf, type FormFaults, inWords, type Typed, typedIn } from '#portal/admin/customers/form';
+import {
+  additionFaults,
+  additionOf,
+  type FormFaults,
+  inWords,
+  type Typed,
+  typedIn,
+} from '#portal/admin/customers/form';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, formOf } from '#portal/shared/forms';

@@ -1,6 +1,6 @@
 import { ACTIVE, NEEDS_PACKAGE, type Standing } from '#domain/standing';
 import { field, formOf, wholeNumber } from '#portal/shared/forms';
-import { type SubscriberFilter, type SubscriberSort, SUBSCRIBER_SORTS } from '#storage/lists';
+import { SUBSCRIBER_SORTS, type SubscriberFilter, type SubscriberSort } from '#storage/lists';
 
 /** What the chips of standing mean. */
 export const STANDING_CHIPS = {

@@ -4,7 +4,10 @@ import type { Context } from '#portal/shared/context';
 export const UPLOAD_BYTES = 20 * 2 ** 20 + 64 * 1024;
 
 /** The text of a file that a form sent: null when none was chosen, or it is not UTF-8 (a spreadsheet, an old code page). */
-export function uploadedText(body: unknown, name: string): { readonly text: string } | { readonly fault: 'no-file' | 'not-text' } {
+export function uploadedText(
+  body: unknown,
+  name: string,
+): { readonly text: string } | { readonly fault: 'no-file' | 'not-text' } {
   const given: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
   const bytes = Buffer.isBuffer(given) ? given : typeof given === 'string' ? Buffer.from(given) : null;
   if (bytes === null || bytes.length === 0) return { fault: 'no-file' };
@@ -24,6 +27,9 @@ export const uploadFault = (context: Context, fault: 'no-file' | 'not-text'): st
 /** Lines of faults that a page shows; a file of 10,000 wrong lines has one mistake. */
 export const FAULTS_SHOWN = 50;
 
-export function firstFaults(faults: readonly string[]): { readonly faults: readonly string[]; readonly moreFaults: number } {
+export function firstFaults(faults: readonly string[]): {
+  readonly faults: readonly string[];
+  readonly moreFaults: number;
+} {
   return { faults: faults.slice(0, FAULTS_SHOWN), moreFaults: Math.max(0, faults.length - FAULTS_SHOWN) };
 }

@@ -19,14 +19,21 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
   const [found, checks] = await Promise.all([attention(db, now), opened.live.readiness()]);
   const whatsapp = opened.live.whatsapp.status();
   const items: AttentionItem[] = [];
-  const add = (tone: AttentionItem['tone'], key: string, values: Record<string, string | number>, href: string, may: Permission) =>
+  const add = (
+    tone: AttentionItem['tone'],
+    key: string,
+    values: Record<string, string | number>,
+    href: string,
+    may: Permission,
+  ) =>
     items.push({
       tone,
       text: context.t(`dashboard.attention-${key}`, values),
       act: context.t(`dashboard.act-${key}`),
       href: context.allowed(may) ? href : '',
     });
-  for (const [name, { ok, says }] of Object.entries(checks)) if (!ok) add('bad', 'part', { name, says }, '/readyz', 'settings');
+  for (const [name, { ok, says }] of Object.entries(checks))
+    if (!ok) add('bad', 'part', { name, says }, '/readyz', 'settings');
   for (const { name, heardAt } of found.silentRouters)
     add('bad', 'silent-router', { name, ago: context.format.ago(heardAt) }, '/settings/routers', 'see');
   for (const { name, error } of found.apiErrors) add('bad', 'api-error', { name, error }, '/settings/routers', 'see');

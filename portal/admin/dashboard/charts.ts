@@ -28,7 +28,14 @@ export function chartsOf(context: Context, figures: readonly Figure[], revenue: 
   const rate = (one: Figure) => (one.prepaid === 0 ? 0 : Math.round((one.active / one.prepaid) * 1000) / 10);
   const money = [{ key: 'revenue', values: revenue.map(({ rupiah }) => rupiah) }];
   const charts = [
-    chart(context, 'revenue', revenue.map(({ from }) => from / SECOND), money, 'rupiah', true),
+    chart(
+      context,
+      'revenue',
+      revenue.map(({ from }) => from / SECOND),
+      money,
+      'rupiah',
+      true,
+    ),
     chart(context, 'online', times, [series('online', (one) => one.online)]),
     chart(context, 'customers', times, [
       series('active', (one) => one.active),
@@ -53,12 +60,15 @@ function chart(
   bars = false,
 ): Chart {
   const named = series.map((one) => ({ label: context.t(`dashboard.series-${one.key}`), values: one.values }));
-  const print = (value: number) => (unit === 'rupiah' ? context.format.rupiah(value) : `${context.format.number(value)}${unit === 'percent' ? '%' : ''}`);
+  const print = (value: number) =>
+    unit === 'rupiah'
+      ? context.format.rupiah(value)
+      : `${context.format.number(value)}${unit === 'percent' ? '%' : ''}`;
   const newest = named.map(({ label, values }) => `${label} ${print(values.at(-1) ?? 0)}`).join(', ');
   const title = context.t(`dashboard.chart-${key}`);
   return {
     title,
-    data: JSON.stringify({ x, series: named, unit, bars, zone: context.parts.zone }),
+    data: JSON.stringify({ x, series: named, unit, bars, zone: context.parts.zone, time: context.t('dashboard.time') }),
     fallback: series[0]!.values,
     label: `${title}: ${newest}`,
     wide: bars,

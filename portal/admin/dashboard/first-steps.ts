@@ -29,7 +29,12 @@ export async function firstSteps(
     opened.settings(),
   ]);
   const { company, whatsapp } = settings;
-  const step = (key: string, done: boolean, may: Permission, ...links: readonly (readonly [string, string])[]): Omit<Step, 'place'> => ({
+  const step = (
+    key: string,
+    done: boolean,
+    may: Permission,
+    ...links: readonly (readonly [string, string])[]
+  ): Omit<Step, 'place'> => ({
     title: context.t(`dashboard.step-${key}`),
     text: context.t(`dashboard.step-${key}-text`),
     done,
@@ -50,5 +55,9 @@ export async function firstSteps(
     ),
     step('whatsapp', whatsapp.transport !== 'off', 'settings', ['/settings/whatsapp', 'whatsapp']),
   ];
-  return { list: list.map((one, at) => ({ ...one, place: at + 1 })), missing: routers.size === 0 || plans.length === 0, nobodyYet: subscribers === 0 };
+  return {
+    list: list.map((one, at) => ({ ...one, place: at + 1 })),
+    missing: routers.size === 0 || plans.length === 0,
+    nobodyYet: subscribers === 0,
+  };
 }

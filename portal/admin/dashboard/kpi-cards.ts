@@ -36,12 +36,43 @@ export function kpiCards(
   const money = revenue.slice(-SPARK_DAYS).map((day) => day.rupiah);
   const customers = '/prepaid/customers';
   return [
-    card('prepaid', values.prepaid, customers, line((one) => one.prepaid)),
-    card('active', values.active, `${customers}?standing=served`, line((one) => one.active)),
-    card('need-package', values.needPackage, `${customers}?standing=needs-package`, line((one) => one.needPackage)),
-    card('active-rate', values.activeRate, `${customers}?standing=served`, line((one) => (one.prepaid === 0 ? 0 : one.active / one.prepaid)), percent),
-    card('lapsed', sum(values.expired, values.depleted), `${customers}?standing=lapsed`, line((one) => one.expired + one.depleted)),
-    card('online', values.online, '/customers?online=yes', line((one) => one.online)),
+    card(
+      'prepaid',
+      values.prepaid,
+      customers,
+      line((one) => one.prepaid),
+    ),
+    card(
+      'active',
+      values.active,
+      `${customers}?standing=served`,
+      line((one) => one.active),
+    ),
+    card(
+      'need-package',
+      values.needPackage,
+      `${customers}?standing=needs-package`,
+      line((one) => one.needPackage),
+    ),
+    card(
+      'active-rate',
+      values.activeRate,
+      `${customers}?standing=served`,
+      line((one) => (one.prepaid === 0 ? 0 : (one.active / one.prepaid) * 100)),
+      percent,
+    ),
+    card(
+      'lapsed',
+      sum(values.expired, values.depleted),
+      `${customers}?standing=lapsed`,
+      line((one) => one.expired + one.depleted),
+    ),
+    card(
+      'online',
+      values.online,
+      '/customers?online=yes',
+      line((one) => one.online),
+    ),
     card('revenue-today', values.revenueToday, '/prepaid/purchases?state=done', money, rupiah),
     card('revenue-month', values.revenueThisMonth, '/prepaid/reports', money, rupiah),
   ];

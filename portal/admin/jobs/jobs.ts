@@ -1,9 +1,11 @@
 import type { FastifyReply } from 'fastify';
 import { writeCsv } from '#operations/csv';
 import { portalAddress } from '#portal/admin/customer/slip';
+import { STOPPED } from '#portal/admin/jobs/each';
 import { type MadePin, type Task, type TaskKind, Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
+import { hasWords } from '#portal/shared/words';
 
 const REFRESH_SECONDS = 2;
 const SKIPPED_SHOWN = 200;
@@ -77,15 +79,27 @@ function progressOf(context: Context, task: Task) {
     percent: task.total === 0 ? 100 : Math.floor((task.done / task.total) * 100),
     took,
     left: left === null ? null : remaining(context, left),
-    ...(task.result === null
-      ? {}
-      : {
-          changed: task.result.changed,
-          skippedCount: task.result.skipped.length,
-          skipped: task.result.skipped.slice(0, SKIPPED_SHOWN),
-          skippedMore: Math.max(0, task.result.skipped.length - SKIPPED_SHOWN),
-        }),
+    ...(task.result === null ? {} : resultOf(context, task.result)),
   };
+}
+
+function resultOf(context: Context, { changed, skipped }: NonNullable<Task['result']>) {
+  const reached = skipped.filter(({ why }) => !NOT_REACHED.includes(why));
+  return {
+    changed,
+    notReached: skipped.length - reached.length,
+    skippedCount: reached.length,
+    skipped: reached.slice(0, SKIPPED_SHOWN).map(({ username, why }) => ({ username, why: whyWords(context, why) })),
+    skippedMore: Math.max(0, reached.length - SKIPPED_SHOWN),
+  };
+}
+
+/** As work over many lines says it of those that were not begun when somebody stopped it. */
+const NOT_REACHED: readonly string[] = [STOPPED, 'stopped before it was their turn'];
+
+function whyWords(context: Context, why: string): string {
+  const key = `jobs.why-${why.replaceAll(' ', '-')}`;
+  return hasWords(context.language, key) ? context.t(key) : why;
 }
 
 function remaining(context: Context, ms: number): string {

@@ -23,9 +23,15 @@ export function loginPage(doors: Doors): void {
     const username = field(given, 'username');
     // As typed: a password may begin or end with a blank.
     const password = typeof given.password === 'string' ? given.password : '';
-    if (username === '' || password === '') return form(context, { back, username, fault: context.t('login-staff.empty') });
+    if (username === '' || password === '')
+      return form(context, { back, username, fault: context.t('login-staff.empty') });
     const { ip, headers } = context.request;
-    const result = await staffLogin(context.desk, { username, password, address: ip, userAgent: headers['user-agent'] ?? '' });
+    const result = await staffLogin(context.desk, {
+      username,
+      password,
+      address: ip,
+      userAgent: headers['user-agent'] ?? '',
+    });
     if (!result.ok) return form(context, { back, username, fault: refusal(context, 'login-staff.wrong', result) });
     return enter(context, result, back);
   });

@@ -23,7 +23,8 @@ export function migratePage(doors: Doors, tasks: Tasks): void {
       const { preview } = seen.done;
       const key = tasks.hold(context.staff.id, upload.text);
       const seconds = Math.max(1, Math.ceil((preview.willMove * LINE_MS) / 1000));
-      const takes = seconds < 60 ? context.t('customers.seconds', { count: seconds }) : context.format.duration(seconds * 1000);
+      const takes =
+        seconds < 60 ? context.t('customers.seconds', { count: seconds }) : context.format.duration(seconds * 1000);
       return page(context, { preview, key, takes });
     },
     { bodyLimit: UPLOAD_BYTES },
@@ -48,7 +49,10 @@ export function migratePage(doors: Doors, tasks: Tasks): void {
 /** Rough milliseconds a subscriber takes: two PINs are hashed at a time. */
 const LINE_MS = 20;
 
-async function page(context: Context, more: { readonly faults?: readonly string[] } & object = {}): Promise<FastifyReply> {
+async function page(
+  context: Context,
+  more: { readonly faults?: readonly string[]; readonly [name: string]: unknown } = {},
+): Promise<FastifyReply> {
   const title = context.t('migrate.title');
   const status = more.faults === undefined ? 200 : 422;
   return context.page('admin/migrate/migrate', { title, ...more }, { title, active: 'customers', status });

@@ -25,14 +25,18 @@ export function purchasesPage(doors: Doors): void {
     context.opened.live.wakeEnforcement();
     const { until, alreadySettled } = settled.done;
     const key = alreadySettled ? 'purchases.settled-before' : 'purchases.settled';
-    return context.redirect(back, { kind: 'good', text: context.t(key, { number, until: context.format.dateTime(until) }) });
+    return context.redirect(back, {
+      kind: 'good',
+      text: context.t(key, { number, until: context.format.dateTime(until) }),
+    });
   });
 
   doors.staff('POST', `${PATH}/:number/cancel`, 'money', async (context) => {
     const { number } = context.request.params as { number: string };
     const cancelled = await attempt(() => cancelPurchase(context.desk, number));
     const back = localPath(field(formOf(context.request.body), 'back')) ?? PATH;
-    if (cancelled.faults !== undefined) return context.redirect(back, { kind: 'bad', text: context.t('purchases.not-cancelled') });
+    if (cancelled.faults !== undefined)
+      return context.redirect(back, { kind: 'bad', text: context.t('purchases.not-cancelled') });
     return context.redirect(back, { kind: 'good', text: context.t('purchases.cancelled', { number }) });
   });
 }

@@ -6,7 +6,12 @@ import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf, wholeNumber } from '#portal/shared/forms';
 import { listPlans } from '#storage/plans';
-import { findSubscription, type ListedSubscription, listSubscriptions, type SubscriptionFilter } from '#storage/sales-lists';
+import {
+  findSubscription,
+  type ListedSubscription,
+  listSubscriptions,
+  type SubscriptionFilter,
+} from '#storage/sales-lists';
 
 const PATH = '/prepaid/subscriptions';
 const PAGE_SIZE = 50;
@@ -54,7 +59,11 @@ function gone(context: Context): FastifyReply {
 async function revokeForm(context: Context, found: ListedSubscription, fault?: string): Promise<FastifyReply> {
   const title = context.t('subscriptions.revoke-title', { plan: found.plan });
   const model = { title, found, shown: shownName(found), fault };
-  return context.page('admin/subscriptions/revoke', model, { title, active: 'subscriptions', status: fault === undefined ? 200 : 422 });
+  return context.page('admin/subscriptions/revoke', model, {
+    title,
+    active: 'subscriptions',
+    status: fault === undefined ? 200 : 422,
+  });
 }
 
 async function list(context: Context): Promise<FastifyReply> {
@@ -90,7 +99,9 @@ async function list(context: Context): Promise<FastifyReply> {
       rows: found.rows.map((row) => rowOf(row)),
       total: totalWords(context, found),
       narrowed: q !== '' || plan !== null || view !== 'in-force',
-      pages: pagesOf(found, page, PAGE_SIZE, (to) => listAddress(PATH, { q, view: view === 'in-force' ? null : view, plan, page: to })),
+      pages: pagesOf(found, page, PAGE_SIZE, (to) =>
+        listAddress(PATH, { q, view: view === 'in-force' ? null : view, plan, page: to }),
+      ),
       mayRevoke: context.allowed('money'),
     },
     { title, active: 'subscriptions' },

@@ -147,8 +147,9 @@ describe('a line that is recognised by its address', () => {
   /** The loopback is no subscriber's, so no operation would take it. */
   const addStaticLine = async (nas: string, address: string) => {
     const [line] = await company.db.query<{ id: number }>(
-      `insert into subscriber (username, password_sealed, name, access) values ($1, '', 'Toko Jaya', 'static') returning id`,
-      [`toko-${nas}`],
+      `insert into subscriber (username, password_sealed, name, access)
+       values ($1 || (select count(*) from subscriber), '', 'Toko Jaya', 'static') returning id`,
+      [`toko-${nas}-`],
     );
     await company.db.execute(
       `insert into static_address (subscriber_id, nas_id, address)
@@ -191,6 +192,15 @@ describe('a line that is recognised by its address', () => {
     ['the address is another one', () => addSession(company, { subscriberId: budi.id, framedIp: '127.0.0.2' })],
   ])('is not greeted when %s', async (_why, given) => {
     await given();
+    expect(textOf(await splash())).not.toContain('Halo,');
+  });
+
+  test('a static line is not greeted by an address it had, nor at a router that does not recognise lines', async () => {
+    await addStaticLine('tower-north', '127.0.0.1/32');
+    await company.db.execute(`update nas set recognises_lines = false where name = 'tower-north'`);
+    expect(textOf(await splash())).not.toContain('Halo,');
+    await company.db.execute('update nas set recognises_lines = true');
+    await company.db.execute('update static_address set removed_at = now()');
     expect(textOf(await splash())).not.toContain('Halo,');
   });
 

@@ -1,0 +1,167 @@
+import type { FastifyReply } from 'fastify';
+import { NOTICES } from '#domain/notices';
+import { internationalDigits } from '#domain/phone';
+import { sendTest } from '#operations/messages';
+import { type SecretSetting, saveSettings, setSecretSetting } from '#operations/settings';
+import { qrSvg } from '#portal/admin/customer/slip';
+import { faultsByField, lastChange, tabs } from '#portal/admin/settings/frame';
+import type { Context } from '#portal/shared/context';
+import type { Doors } from '#portal/shared/doors';
+import { attempt, type Form, field, formOf } from '#portal/shared/forms';
+import type { WhatsAppStatus } from '#portal/shared/parts';
+import { hasWords } from '#portal/shared/words';
+import { settingChanges } from '#storage/settings';
+
+const PATH = '/settings/whatsapp';
+const TRANSPORTS = ['off', 'baileys', 'cloud'] as const;
+
+/** Secrets of the Cloud API by the name of their field. */
+const SECRETS: Readonly<Record<string, SecretSetting>> = {
+  token: 'whatsapp.cloud.token',
+  appSecret: 'whatsapp.cloud.app-secret',
+  verifyToken: 'whatsapp.cloud.verify-token',
+};
+
+/** How the company is linked to WhatsApp: its state, pairing, a test message, pace, and the Cloud API. */
+export function whatsappPage(doors: Doors): void {
+  doors.staff('GET', PATH, 'settings', (context) => page(context));
+  doors.staff('GET', `${PATH}/state`, 'settings', async (context) =>
+    context.part('admin/whatsapp/_whatsapp-state', await stateOf(context)),
+  );
+  doors.staff('POST', PATH, 'settings', save);
+  doors.staff('POST', `${PATH}/pair`, 'settings', async (context) => {
+    await context.opened.live.whatsapp.pairByQr();
+    return context.redirect(PATH);
+  });
+  doors.staff('POST', `${PATH}/pair-code`, 'settings', async (context) => {
+    const typed = field(formOf(context.request.body), 'phone');
+    const digits = internationalDigits(typed);
+    if (digits === null) return page(context, { codePhone: typed, codeFault: context.t('whatsapp.phone-fault') });
+    await context.opened.live.whatsapp.pairByCode(digits);
+    return context.redirect(PATH);
+  });
+  doors.staff('POST', `${PATH}/unpair`, 'settings', async (context) => {
+    await context.opened.live.whatsapp.unpair();
+    return context.redirect(PATH, { kind: 'good', text: context.t('whatsapp.unpaired') });
+  });
+  doors.staff('POST', `${PATH}/reconnect`, 'settings', async (context) => {
+    await context.opened.live.whatsapp.reconnect();
+    return context.redirect(PATH);
+  });
+  doors.staff('POST', `${PATH}/test`, 'settings', async (context) => {
+    const typed = field(formOf(context.request.body), 'to');
+    const sent = await attempt(() => sendTest(context.desk, typed));
+    if (sent.faults !== undefined)
+      return page(context, { testPhone: typed, testFault: context.t('whatsapp.phone-fault') });
+    return context.redirect('/messages', { kind: 'good', text: context.t('whatsapp.test-queued') });
+  });
+}
+
+async function save(context: Context): Promise<FastifyReply> {
+  const form = formOf(context.request.body);
+  const text = (name: string) => field(form, name);
+  const templates = Object.fromEntries(
+    NOTICES.flatMap((notice) => (text(`template-${notice}`) === '' ? [] : [[notice, text(`template-${notice}`)]])),
+  );
+  const section = {
+    transport: text('transport'),
+    perMinute: text('perMinute'),
+    perDay: text('perDay'),
+    cloud: { phoneNumberId: text('phoneNumberId'), apiVersion: text('apiVersion'), templates },
+  };
+  const saved = await attempt(async () => {
+    await saveSettings(context.desk, 'whatsapp', section);
+    await saveSecrets(context, form);
+  });
+  if (saved.faults !== undefined)
+    return page(context, { faults: saved.faults, typed: { ...section, ...section.cloud } });
+  return context.redirect(PATH, { kind: 'good', text: context.t('settings.saved') });
+}
+
+/** A secret left empty stays as it is; a tick takes it out. */
+async function saveSecrets(context: Context, form: Form): Promise<void> {
+  for (const [name, key] of Object.entries(SECRETS)) {
+    if (field(form, `forget-${name}`) === 'yes') await setSecretSetting(context.desk, key, null);
+    else if (field(form, name) !== '') await setSecretSetting(context.desk, key, field(form, name));
+  }
+}
+
+type More = {
+  readonly faults?: readonly string[];
+  readonly typed?: Readonly<Record<string, unknown>>;
+  readonly codePhone?: string;
+  readonly codeFault?: string;
+  readonly testPhone?: string;
+  readonly testFault?: string;
+};
+
+async function page(context: Context, more: More = {}): Promise<FastifyReply> {
+  const { whatsapp } = await context.opened.settings();
+  const typed = { ...whatsapp, ...whatsapp.cloud, ...more.typed };
+  const set = await settingChanges(context.db);
+  const failed = more.faults !== undefined || more.codeFault !== undefined || more.testFault !== undefined;
+  const title = context.t('settings.tab-whatsapp');
+  return context.page(
+    'admin/whatsapp/whatsapp',
+    {
+      title,
+      tabs: tabs(context, 'whatsapp'),
+      ...(await stateOf(context)),
+      ...more,
+      typed,
+      faults: more.faults === undefined ? undefined : faultsByField(context, more.faults),
+      transports: TRANSPORTS.map((key) => ({
+        key,
+        chosen: key === typed.transport,
+        text: context.t(`whatsapp.transport-${key}`),
+        hint: context.t(`whatsapp.transport-${key}-hint`),
+      })),
+      secrets: Object.entries(SECRETS).map(([name, key]) => ({
+        name,
+        label: context.t(`whatsapp.secret-${name}`),
+        isSet: set.has(key),
+      })),
+      templates: NOTICES.map((notice) => ({
+        notice,
+        label: context.t(`templates.notice-${notice}`),
+        value: typed.templates[notice] ?? '',
+      })),
+      webhook: `${context.publicUrl}/webhooks/whatsapp`,
+      changed: await lastChange(context, 'whatsapp', ...Object.values(SECRETS)),
+    },
+    { title, active: 'settings', status: failed ? 422 : 200 },
+  );
+}
+
+const TONES: Readonly<Record<WhatsAppStatus['state'], string>> = {
+  off: 'off',
+  missing: 'bad',
+  unpaired: 'warn',
+  pairing: 'warn',
+  connecting: 'warn',
+  connected: 'good',
+  'logged-out': 'bad',
+  replaced: 'bad',
+  blocked: 'bad',
+  elsewhere: '',
+};
+
+/** The part of the page that refreshes itself. */
+async function stateOf(context: Context) {
+  const status = context.opened.live.whatsapp.status();
+  const { state, transport, reason } = status;
+  const code = reason?.split(':', 1)[0] ?? '';
+  const known = hasWords(context.language, `messages.reason-${code}`);
+  return {
+    status,
+    tone: TONES[state],
+    stateText: context.t(`whatsapp.state-${state}`),
+    remedy: context.t(`whatsapp.remedy-${state}`),
+    reason: reason === null ? null : known ? context.t(`messages.reason-${code}`) : reason,
+    qrSvg: status.qr === null ? null : await qrSvg(status.qr, context.t('whatsapp.qr')),
+    mayPair: transport === 'baileys' && ['unpaired', 'pairing', 'logged-out'].includes(state),
+    mayUnpair: transport === 'baileys' && ['connected', 'connecting', 'replaced', 'blocked'].includes(state),
+    mayReconnect: transport === 'baileys' && ['replaced', 'blocked', 'connecting'].includes(state),
+    here: PATH,
+  };
+}
