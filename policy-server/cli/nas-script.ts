@@ -1,5 +1,6 @@
 import { InvalidInput } from '#domain/errors';
 import { routerScript } from '#operations/router-script';
+import { readSettings } from '#operations/settings';
 import { type Command, type Given, textOf } from '#policy-server/cli/command';
 import { loadNases } from '#storage/facts';
 
@@ -11,7 +12,10 @@ export const nasScript: Command = {
     server: { value: 'ADDRESS', help: 'the address of this server as the router reaches it', required: true },
     portal: { value: 'ADDRESS', help: 'where subscribers without a package are led; the server if not given' },
     'portal-url': { value: 'URL', help: 'the page they are led to; PUBLIC_URL if not given' },
-    'walled-garden': { value: 'A,B', help: 'hosts that stay open without a package, for example app.midtrans.com' },
+    'walled-garden': {
+      value: 'A,B',
+      help: 'hosts that stay open without a package; those of the settings if not given',
+    },
     'routeros-version': { value: '6|7', help: '7 if not given' },
   },
   notes: ['The output holds the secret of the router: mind where it goes.'],
@@ -25,12 +29,13 @@ export const nasScript: Command = {
       throw new InvalidInput([`there is no NAS "${name}"; there are: ${names}`]);
     }
     const server = textOf(given, 'server')!;
+    const garden = textOf(given, 'walled-garden')?.split(',');
     const script = routerScript({
       nas: { name: nas.name, secret: nas.secret.reveal(), coaPort: nas.coaPort },
       server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
       portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
       version: versionOf(given)!,
-      walledGarden: (textOf(given, 'walled-garden') ?? '').split(',').filter((entry) => entry !== ''),
+      walledGarden: garden?.filter((entry) => entry !== '') ?? (await readSettings(db)).walledGarden.hosts,
     });
     return { text: script.trimEnd(), json: { script } };
   },

@@ -8,6 +8,8 @@ const FIELD = /\{\{[ ]*([A-Za-z][A-Za-z0-9]*)[ ]*\}\}/g;
 const LONGEST = 4096;
 /** Room for what is put in: names of up to 200 characters, addresses of pages. */
 const ROOM_FOR_VALUES = 1024;
+/** Characters that an edited text may have. */
+export const LONGEST_TEMPLATE = LONGEST - ROOM_FOR_VALUES;
 
 /** Puts each value where its `{{name}}` stands. A value is put in as it is, also when it looks like a field itself; a field without a value stays as written. */
 export function fillTemplate(text: string, values: Readonly<Record<string, string>>): string {
@@ -18,8 +20,8 @@ export function fillTemplate(text: string, values: Readonly<Record<string, strin
 export function templateFaults(text: string, allowed: readonly string[]): string[] {
   const faults: string[] = [];
   if (text.trim() === '') faults.push('the text is empty');
-  if (text.length > LONGEST - ROOM_FOR_VALUES) {
-    faults.push(`the text has ${text.length} characters; ${LONGEST - ROOM_FOR_VALUES} at most`);
+  if (text.length > LONGEST_TEMPLATE) {
+    faults.push(`the text has ${text.length} characters; ${LONGEST_TEMPLATE} at most`);
   }
   if (/[^\P{Cc}\n]/u.test(text)) faults.push('the text holds control characters');
   const unknown = new Set(

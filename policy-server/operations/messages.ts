@@ -36,7 +36,7 @@ export async function resend(desk: Desk, messageId: number): Promise<{ readonly 
     if (message === null) throw new InvalidInput([`there is no message ${messageId}`]);
     const state = messageState(message);
     if (state === 'queued') throw new InvalidInput([`message ${messageId} is waiting to be sent already`]);
-    if (message.bodySealed.length === 0) {
+    if (!isBodyKept(message.bodySealed)) {
       throw new InvalidInput([`message ${messageId} is so old that its text is not kept any more`]);
     }
     const { subscriberId, notice, secret } = message;
@@ -45,8 +45,6 @@ export async function resend(desk: Desk, messageId: number): Promise<{ readonly 
         `message ${messageId} tells a PIN that was replaced or used since; issue a new PIN and send that`,
       ]);
     }
-    if (!isBodyKept(message.bodySealed))
-      throw new InvalidInput([`the text of message ${messageId} is no longer kept; write a new one`]);
     const recipient = subscriberId === null ? null : await recipientOf(tx, subscriberId);
     const phone = internationalDigits(recipient?.phone ?? '') ?? message.phone;
     await askAgain(tx, phone);

@@ -45,16 +45,24 @@ where s.id in (
 )
 order by s.id for no key update of s`;
 
-const MOVED = `id, key, nas_id, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
+/** All but `nas_id`. */
+const MOVED = `id, key, nas_address, acct_session_id, username, subscriber_id, mac, framed_ip, nas_port_id, started_at,
   heard_at, seconds, up_bytes, down_bytes, raw_up, raw_down, ended_at, cause, flags`;
 
-/** A session that went to the history is heard of again: it comes back, with nothing on its running day. */
+/**
+ * Sessions ($1, by key) that went to the history are heard of again: they come back, with nothing on their running day. One
+ * whose NAS was deleted since, and entered anew, belongs to the NAS that speaks of it now ($4).
+ */
 export const RESTORE_BY_KEY = `
 with gone as (
-  delete from session_history h where h.key = any($1::text[]) and h.ended_at > $2::timestamptz returning ${MOVED}
+  delete from session_history h where h.key = any($1::text[]) and h.ended_at > $2::timestamptz returning nas_id, ${MOVED}
 )
-insert into session (${MOVED}, day) overriding system value
-select ${MOVED}, (gone.heard_at at time zone $3)::date from gone on conflict (key) do nothing`;
+insert into session (nas_id, ${MOVED}, day) overriding system value
+select coalesce((select nas.id from nas where nas.id = gone.nas_id), ($4::int[])[array_position($1::text[], gone.key)]),
+  ${MOVED}, (gone.heard_at at time zone $3)::date from gone on conflict (key) do nothing`;
+
+/** Which of these NASes there are. */
+export const NASES = 'select id from nas where id = any($1::int[])';
 
 /** The same for sessions without Class: all of their router, id and user; which one is meant is told by its times. */
 export const HISTORY_BY_PREFIX = `

@@ -8,7 +8,7 @@ import * as sql from '#storage/accounting-sql';
 import { numbers } from '#storage/accounting-sql';
 import { mark } from '#storage/change';
 import type { Database, Queryable } from '#storage/database';
-import { sqlState, timestamp } from '#storage/database';
+import { sqlState, timestamp, violatedConstraint } from '#storage/database';
 import { ensurePartitions } from '#storage/history';
 import { assumeEnded } from '#storage/silence';
 
@@ -83,8 +83,25 @@ export async function applyBatch(db: Database, journal: string, batch: IntakeBat
     return await applyWithPartitions(db, journal, batch, zone);
   } catch (error) {
     if (error instanceof Unavailable) throw error;
+    if (violatedConstraint(error) === 'session_nas_id_fkey') {
+      const without = await withoutDeletedNases(db, batch);
+      if (without !== null) return applyBatch(db, journal, without, zone);
+    }
     return await applyHalves(db, journal, batch, zone, error);
   }
+}
+
+/** A NAS that was deleted when its records were understood already: they go aside at once. Null: it is not that. */
+async function withoutDeletedNases(db: Database, batch: IntakeBatch): Promise<IntakeBatch | null> {
+  const named = new Set(batch.entries.flatMap(({ record }) => ('nasId' in record ? [record.nasId] : [])));
+  for (const { id } of await db.query<{ id: number }>(sql.NASES, [[...named]])) named.delete(id);
+  if (named.size === 0) return null;
+  const entries = batch.entries.map((entry) => {
+    const { record } = entry;
+    if (!('nasId' in record) || !named.has(record.nasId)) return entry;
+    return { ...entry, record: { status: 'unusable', reason: `NAS ${record.nasId} is no longer known` } as const };
+  });
+  return { ...batch, entries };
 }
 
 async function applyHalves(
@@ -248,14 +265,15 @@ async function restore(
   records: readonly SessionRecord[],
   zone: string,
 ): Promise<string[]> {
-  const keys = new Set<string>();
+  /** The NAS that speaks of each. */
+  const keys = new Map<string, number>();
   const classless = new Map<string, SessionRecord>();
   let since = Number.POSITIVE_INFINITY;
   for (const record of records) {
     if (slots.find(record) !== undefined) continue;
     since = Math.min(since, record.at - HISTORY_REACH_MS);
     const key = slots.keyOf(record);
-    if (key !== null) keys.add(key);
+    if (key !== null) keys.set(key, record.nasId);
     else classless.set(classlessPrefix(record), record);
   }
   if (classless.size > 0) {
@@ -265,12 +283,13 @@ async function restore(
       'intake-history-by-prefix',
     );
     for (const row of found) {
-      if (fallsInto(row.startedAt, row.heardAt, classless.get(row.prefix)!)) keys.add(row.key);
+      const record = classless.get(row.prefix)!;
+      if (fallsInto(row.startedAt, row.heardAt, record)) keys.set(row.key, record.nasId);
     }
   }
   if (keys.size === 0) return [];
-  const values = [[...keys], timestamp(since), zone];
-  return (await tx.execute(sql.RESTORE_BY_KEY, values, 'intake-restore')) > 0 ? [...keys] : [];
+  const values = [[...keys.keys()], timestamp(since), zone, [...keys.values()]];
+  return (await tx.execute(sql.RESTORE_BY_KEY, values, 'intake-restore')) > 0 ? [...keys.keys()] : [];
 }
 
 /** New sessions, and live ones that began before their subscriber was entered. */

@@ -161,6 +161,11 @@ export async function listPlans(q: Queryable): Promise<ListedPlan[]> {
   return rows.map((row) => ({ ...listed(row), grantsInForce: row.grantsInForce }));
 }
 
+/** Every plan in its newest revision by name, without counting who has it: to choose from. */
+export async function planOffers(q: Queryable): Promise<Omit<ListedPlan, 'grantsInForce'>[]> {
+  return (await q.query<Row>(`select newest.* from (${NEWEST}) as newest order by name`)).map(listed);
+}
+
 /** One plan in its newest revision, on sale or not. `lock` keeps every other transaction from changing it until ours ends. */
 export async function findPlan(
   q: Queryable,
@@ -185,7 +190,7 @@ export type PortalPlan = Plan & {
 };
 
 /** So many of the newest sales are counted at most: the order of plans shows in them, and the page stays quick. */
-const SALES_COUNTED = 20_000;
+const SALES_COUNTED = 5_000;
 
 /** The newest revision of each plan that subscribers may buy, in the order of the offer, the cheaper first. */
 export async function plansForPortal(q: Queryable, now: Instant): Promise<PortalPlan[]> {

@@ -11,11 +11,19 @@ for (const all of document.querySelectorAll('input[data-all]')) {
   });
 }
 for (const button of document.querySelectorAll('[data-print]')) button.addEventListener('click', () => print());
+const keyOf = (part) => part.querySelector('[data-key]')?.dataset.key;
+let typed = false;
+document.addEventListener('input', () => { typed = true; });
 for (const part of document.querySelectorAll('[data-refresh]')) {
+  const key = keyOf(part);
+  let shown = null;
   const again = async () => {
     try {
       const answer = await fetch(part.dataset.refresh, { headers: { accept: 'text/html' } });
-      if (answer.ok) part.innerHTML = await answer.text();
+      const text = answer.ok ? await answer.text() : shown;
+      if (text !== shown) part.innerHTML = shown = text;
+      // What stands around the part depends on its key; nothing that was typed is lost.
+      if (part.dataset.page && keyOf(part) !== key && !typed) { location.replace(part.dataset.page); return; }
     } catch { /* tried again */ }
     if (!part.querySelector('[data-done]')) setTimeout(again, Number(part.dataset.seconds) * 1000);
   };
@@ -33,7 +41,7 @@ document.addEventListener('keydown', (event) => {
   if (event.key !== 'Escape') return;
   for (const open of menus()) { open.open = false; open.querySelector('summary').focus(); }
 });
-// <div class="chart" data-chart='{"x":[seconds…],"series":[{"label":"…","values":[…]}],"unit":"number|percent|rupiah","bars":false,"step":86400,"zone":"Asia/Jakarta"}'>: drawn by uPlot where it was loaded.
+// <div class="chart" data-chart='{"x":[seconds…],"series":[{"label":"…","values":[…]}],"unit":"number|percent|rupiah","bars":false,"zone":"Asia/Jakarta"}'>: drawn by uPlot where it was loaded.
 const language = document.documentElement.lang;
 const short = new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(language);
@@ -59,15 +67,19 @@ const drawChart = (place) => {
   const hour = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone });
   const when = (seconds) => bars ? day.format(seconds * 1000) : `${day.format(seconds * 1000)} ${hour.format(seconds * 1000)}`;
   place.replaceChildren();
+  // A bar stands in the middle of its span; the first and last need half a span beside them.
+  const half = x.length > 1 ? (x[1] - x[0]) / 2 : 43200;
   // Nothing is pointed at: the legend shows the newest values.
-  const newest = (chart) => { if (chart.legend.idx == null) chart.setLegend({ idx: x.length - 1 }, false); };
+  const newest = (chart) => { if (!(chart.cursor.left >= 0)) chart.setLegend({ idx: x.length - 1 }, false); };
   return new uPlot({
     hooks: { ready: [newest], setLegend: [newest] },
     width: place.clientWidth, height: 220, padding: [12, 8, 0, 0], cursor: { y: false, drag: { x: false, y: false } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     scales: { x: bars ? { range: (_, from, to) => [from - half, to + half] } : {}, y: { range: (_, low, high) => [0, unit === 'percent' ? 100 : Math.max(1, high * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, size: 32, space: 64, values: (_, ticks, __, ___, step) => ticks.map((tick) => (step >= 86400 ? day : hour).format(tick * 1000)) },
+      { ...axis, grid: { show: false }, size: 32, space: 64, values: (_, ticks, __, ___, step) => ticks.map((tick) => (bars || step >= 86400 ? day : hour).format(tick * 1000)),
+        // Bars are named where they stand, as many as there is room for, the newest surely.
+        ...(bars ? { splits: (chart) => { const every = Math.ceil(x.length / Math.max(1, chart.width / 72)); return x.filter((_, at) => (x.length - 1 - at) % every === 0); } } : {}) },
       { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => print.tick(tick)) },
     ],
     series: [{ label: time, value: (_, at) => (at == null ? '' : when(at)) }, ...series.map((one, index) => ({

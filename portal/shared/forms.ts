@@ -8,11 +8,14 @@ export function formOf(body: unknown): Form {
   if (typeof body !== 'object' || body === null) return {};
   const form: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(body)) {
-    if (typeof value === 'string') form[name] = value;
-    else if (Array.isArray(value)) form[name] = value.filter((one) => typeof one === 'string');
+    if (typeof value === 'string') form[name] = storable(value);
+    else if (Array.isArray(value)) form[name] = value.filter((one) => typeof one === 'string').map(storable);
   }
   return form;
 }
+
+/** PostgreSQL holds every character but this one. */
+const storable = (text: string): string => text.replaceAll('\0', '');
 
 /** One field as text without blanks around it; '' when it is not there. Of several, the last. */
 export function field(form: Form, name: string): string {
@@ -29,6 +32,12 @@ export function fields(form: Form, name: string): readonly string[] {
 /** A whole number of a field or of a part of the address; null when it is none. */
 export function wholeNumber(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** The number of a row whose numbers are of 31 bits (plans, routers, staff); null when it can be none. */
+export function rowNumber(text: string | undefined): number | null {
+  const number = wholeNumber(text);
+  return number === null || number > 2 ** 31 - 1 ? null : number;
 }
 
 /**

@@ -17,14 +17,19 @@ import { timeline, whyOffline } from '#storage/timeline';
 import { seedCompany } from '#test/bench/company';
 import { percentile } from '#test/bench/enforcement-bench';
 import type { Row } from '#test/bench/report';
+import { measureServedPages } from '#test/bench/served-pages';
 
-const SUBSCRIBERS = 100_000;
+/** Fewer for a look whether the bench works. */
+const SUBSCRIBERS = Number(process.env.BENCH_SUBSCRIBERS ?? 100_000);
 const ROUNDS = 20;
 const ZONE = 'Asia/Jakarta';
 
 type Query = { readonly name: string; readonly goalMs: number; readonly run: () => Promise<unknown> };
 
-/** The queries of the staff's pages against a company of 100,000 subscribers: p50 and p99 of each. */
+/**
+ * A company of 100,000 subscribers: p50 and p99 of each query of the staff's pages, and of the pages of customers and staff
+ * as a server of its own process serves them.
+ */
 export async function run(): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), 'gerbang-bench-'));
   const dataDir = join(folder, 'data');
@@ -37,7 +42,7 @@ export async function run(): Promise<Row[]> {
     await seedCompany(db, SUBSCRIBERS, now);
     const rows: Row[] = [];
     for (const query of queries(db, now)) rows.push(...(await measure(query)));
-    return rows;
+    return [...rows, ...(await measureServedPages(db, folder, SUBSCRIBERS))];
   } finally {
     await db.close();
     await embedded.stop();

@@ -140,10 +140,10 @@ describe('writing CSV', () => {
 
   test('hostile fields take no longer than they should', () => {
     for (const part of [' ', "'", '"', ';', '\t', '=', '\r', " '"]) {
-      const began = performance.now();
+      const began = process.cpuUsage();
       const text = csvField(part.repeat(100_000));
       expect([...readCsv(`${text},x\r\n`)]).toHaveLength(1);
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(process.cpuUsage(began).user / 1000).toBeLessThan(2_000);
     }
   });
 });

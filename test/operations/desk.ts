@@ -34,6 +34,22 @@ export async function testDesk(): Promise<TestDesk> {
   };
 }
 
+/**
+ * A desk as new, on the database of `desk`: emptied in a fraction of what another database costs. The triggers that keep
+ * the audit are passed by, which takes a superuser.
+ */
+export async function emptied(desk: TestDesk): Promise<TestDesk> {
+  await desk.db.transaction(async (tx) => {
+    const tables = await tx.query<{ name: string }>(
+      `select quote_ident(tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'`,
+    );
+    await tx.query(`set local session_replication_role = 'replica'`);
+    await tx.query(`truncate ${tables.map(({ name }) => name).join(', ')} restart identity cascade`);
+  });
+  desk.setClock(NOW);
+  return desk;
+}
+
 /** The same company from another process: connections and memory of its own, the same clock. The caller closes its `db`. */
 export async function secondNode(desk: TestDesk): Promise<TestDesk> {
   return { ...desk, db: openDatabase({ url: desk.db.url, poolSize: 4 }) };

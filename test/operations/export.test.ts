@@ -6,6 +6,7 @@ import { readCsv, writeCsv } from '#operations/csv';
 import { exportSubscribers } from '#operations/export-subscribers';
 import { IMPORT_COLUMNS } from '#operations/import-file';
 import { importSubscribers } from '#operations/import-subscribers';
+import { revokeGrant } from '#operations/revoke-grant';
 import { suspend } from '#operations/suspend';
 import { PLAN, type TestDesk, testDesk } from '#test/operations/desk';
 
@@ -23,7 +24,10 @@ beforeAll(async () => {
     tags: ['a', 'b'],
   });
   await addSubscriber(desk, { username: 'sari', password: 'canary' });
+  await addGrant(desk, { username: 'budi', plan: PLAN.name, until: '2026-11-30' });
   await addGrant(desk, { username: 'budi', plan: PLAN.name, until: '2026-12-31' });
+  const { id } = await addGrant(desk, { username: 'budi', plan: PLAN.name, until: '2027-12-31' });
+  await revokeGrant(desk, { username: 'budi', grant: id });
   await suspend(desk, 'sari');
   csv = await whole(exportSubscribers(desk));
 });
@@ -51,6 +55,7 @@ test('every subscriber is in the file with what is known, and no password', () =
     static_ip: '100.64.0.7',
     mac: 'AA:BB:CC:DD:EE:01',
     access: 'pppoe',
+    tags: 'a b',
     notes: 'roof;\n=1+1',
     suspended_since: '',
   });
@@ -66,6 +71,19 @@ test('every subscriber is in the file with what is known, and no password', () =
 test('a hostile name is no formula in it', () => {
   expect(csv).toContain(`"'=HYPERLINK(""http://x"")"`);
   expect(csv).toContain(`\n'=1+1"`);
+});
+
+test('a list longer than one statement takes is whole', async () => {
+  const big = await testDesk();
+  const usernames = Array.from({ length: 4_100 }, (_, at) => `bulk${at}`);
+  await importSubscribers(
+    big,
+    writeCsv(
+      ['username', 'password'],
+      usernames.map((username) => [username, 'x']),
+    ),
+  );
+  expect(rowsOf(await whole(exportSubscribers(big))).map((row) => row.username)).toEqual(usernames);
 });
 
 test('with passwords put in, it imports into another company as it was', async () => {

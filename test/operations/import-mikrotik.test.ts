@@ -153,6 +153,13 @@ describe('an export without passwords', () => {
     expect((await entryOf(`${prefix}b`)).password).toBe('known');
   });
 
+  test('a user name longer than a password can be is none', async () => {
+    const text = file(`add name=${prefix}${'x'.repeat(130)}`);
+    expect(await previewMikrotikImport(desk, text, { passwordOf: 'same-as-name' })).toMatchObject({
+      withoutPassword: 1,
+    });
+  });
+
   test('it can be made up, different for each, and is told once', async () => {
     const { generated } = await applyMikrotikImport(desk, hidden(), { passwordOf: 'generate' });
     expect(generated.map(({ username }) => username)).toEqual([`${prefix}a`, `${prefix}c`]);
@@ -187,7 +194,13 @@ describe('who is here already', () => {
       `add name=${prefix}new password=x`,
     );
   beforeEach(async () => {
-    await addSubscriber(desk, { username: `${prefix}a`, password: 'old', name: 'Old', phone: '+628123456789' });
+    await addSubscriber(desk, {
+      username: `${prefix}a`,
+      password: 'old',
+      name: 'Old',
+      phone: '+628123456789',
+      mac: 'AABBCCDDEE99',
+    });
   });
 
   test('stays as they are', async () => {
@@ -206,13 +219,28 @@ describe('who is here already', () => {
     expect(await findSubscriber(desk.db, `${prefix}a`)).toMatchObject({ name: 'Nama', phone: '+628123456789' });
   });
 
-  test('never gets a password that was made up', async () => {
+  test('may have the address of the file already', async () => {
+    const text = file(`add name=${prefix}a password=p remote-address=10.68.${turn}.1`);
+    await applyMikrotikImport(desk, text, { update: true });
+    expect(await previewMikrotikImport(desk, text, { update: true })).toMatchObject({ update: 1, problems: [] });
+    expect(await applyMikrotikImport(desk, text, { update: true })).toMatchObject({ updated: 1 });
+    expect((await entryOf(`${prefix}a`)).line.staticIp).toBe(`10.68.${turn}.1`);
+  });
+
+  test('is marked with an update, so that directories take it up', async () => {
+    const { id } = (await findSubscriber(desk.db, `${prefix}a`))!;
+    const changes = async () => (await desk.db.query('select seq from change where key = $1', [id])).length;
+    const before = await changes();
+    await applyMikrotikImport(desk, again(), { update: true });
+    expect(await changes()).toBe(before + 1);
+  });
+
+  test.each(['generate', 'same-as-name'] as const)('never gets a password from "%s"', async (passwordOf) => {
     const text = file(`add name=${prefix}a comment=Nama`);
-    expect(await applyMikrotikImport(desk, text, { update: true, passwordOf: 'generate' })).toMatchObject({
-      generated: [],
-      updated: 1,
-    });
-    expect((await entryOf(`${prefix}a`)).password).toBe('old');
+    const options = { update: true, passwordOf };
+    expect((await previewMikrotikImport(desk, text, options)).rows).toMatchObject([{ fate: 'update', password: null }]);
+    expect(await applyMikrotikImport(desk, text, options)).toMatchObject({ generated: [], updated: 1 });
+    expect(await entryOf(`${prefix}a`)).toMatchObject({ password: 'old', line: { mac: 'AA:BB:CC:DD:EE:99' } });
     expect(await findSubscriber(desk.db, `${prefix}a`)).toMatchObject({ name: 'Nama' });
   });
 });
@@ -262,6 +290,20 @@ describe('what cannot be imported', () => {
     expect(await applyMikrotikImport(desk, text, { leaveOut: true })).toMatchObject({ added: 1, leftOut: 3 });
     expect(await findSubscriber(desk.db, `${prefix}good`)).not.toBeNull();
     expect(await findSubscriber(desk.db, `${prefix}ip`)).toBeNull();
+  });
+
+  test('a user name that somebody else takes at this very moment is told as that', async () => {
+    const text = file(`add name=${prefix}x password=p`);
+    let refused: Promise<readonly string[]> = Promise.resolve([]);
+    await desk.db.transaction(async (tx) => {
+      await tx.execute(`insert into subscriber (username, password_sealed) values ($1, '')`, [`${prefix}x`]);
+      refused = faults(applyMikrotikImport(desk, text));
+      const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      while ((await desk.db.query(waits)).length === 0);
+    });
+    expect(await refused).toEqual([
+      'a user name or an address of the file was taken by somebody at this very moment; try again',
+    ]);
   });
 
   test('of two lines with one name only the first can be meant', async () => {

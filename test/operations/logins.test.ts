@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DAY, type Instant, MINUTE, SECOND } from '#domain/time';
 import { networkOf } from '#operations/guessing';
 import { hashPassword, verifyPassword } from '#operations/password-hash';
@@ -6,7 +6,7 @@ import { type PortalLogin, portalLogin } from '#operations/portal-login';
 import { issueSealedPin } from '#storage/portal-accounts';
 import { portalPinAad } from '#storage/secrets';
 import { findWebSession } from '#storage/web-sessions';
-import { NOW, secondNode, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, NOW, secondNode, type TestDesk, testDesk } from '#test/operations/desk';
 
 const ID = '48210733';
 const OTHER_ID = '59321844';
@@ -33,8 +33,12 @@ async function issue(subscriberId: number, pin: string): Promise<void> {
   await issueSealedPin(desk.db, subscriberId, sealed, now);
 }
 
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
   at(NOW);
   verified = [];
   await desk.db.query(

@@ -1,19 +1,23 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addNas } from '#operations/add-nas';
 import { deleteNas, editNas, setApiFingerprint } from '#operations/edit-nas';
 import { timestamp } from '#storage/database';
 import { loadNases } from '#storage/facts';
 import { findNas, listNases, rememberMessageAuthenticator } from '#storage/nas';
 import { nasApiPasswordAad } from '#storage/secrets';
-import { faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
 const FINGERPRINT = 'ab'.repeat(32);
 let desk: TestDesk;
 let id: number;
 
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
   id = (await addNas(desk, { name: 'tower', address: '10.20.0.1', secret: SECRET, tags: ['north'] })).id;
 });
 

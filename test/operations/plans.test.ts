@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DAY } from '#domain/time';
 import { addGrant } from '#operations/add-grant';
 import { addPlan } from '#operations/add-plan';
@@ -11,12 +11,16 @@ import { timestamp } from '#storage/database';
 import { grantsOf } from '#storage/grants';
 import { findPlan, listPlans, plansForPortal, plansOnSale } from '#storage/plans';
 import { listSpeedProfiles } from '#storage/speed-profiles';
-import { faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
 
 let desk: TestDesk;
 let budi: number;
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
   budi = (await addSubscriber(desk, { username: 'budi', password: 'rahasia' })).id;
 });
 

@@ -90,6 +90,42 @@ describe('reading what a router exports', () => {
     expect(secrets.map(({ password }) => password)).toEqual([null, null]);
   });
 
+  test('a verbose export says all there is, also what is not so', () => {
+    const { secrets, profiles, notes } = readRouterExport(
+      [
+        '/ppp profile',
+        'set *0 change-tcp-mss=yes name=default rate-limit=1M/2M',
+        'set *FFFFFFFE rate-limit=3M/4M',
+        'set [ find name=other ] rate-limit=5M/6M',
+        '/ppp secret',
+        'add caller-id="" disabled=no limit-bytes-in=0 !local-address name=a password=p routes="" service=any',
+      ].join('\n'),
+    );
+    expect(secrets).toMatchObject([{ username: 'a', mac: null, disabled: false, profile: 'default' }]);
+    expect([...profiles.values()].map(({ name, rate }) => [name, rate!.downloadBps])).toEqual([
+      ['default', 2e6],
+      ['default-encryption', 4e6],
+    ]);
+    expect(notes).toEqual([{ line: 4, reason: 'the rate-limit of this profile is not understood' }]);
+  });
+
+  test('a compact export names the built-in profile by its number', () => {
+    const { profiles } = readRouterExport('/ppp profile\nset *0 rate-limit=1M/2M\n');
+    expect([...profiles.keys()]).toEqual(['default']);
+  });
+
+  test.each([
+    ['"\\"\\\\\\$\\?"', '"\\$?'],
+    ['"\\n\\r\\t\\_x"', '\n\r\t x'],
+    ['"\\C3\\A9"', 'é'],
+    // An octet is written in capitals; small letters are the escapes of their own.
+    ['"\\fab\\aa"', '\fab\u0007a'],
+    ['a\\_b', 'a b'],
+    ['"{x}"', '{x}'],
+  ])('the value %s is read as it was meant', (written, value) => {
+    expect(settingsOf(`/ppp secret\nadd comment=${written}`)).toEqual([{ comment: value }]);
+  });
+
   test('what is there in vain, and what cannot be known, is told with its line', () => {
     const router = readRouterExport(
       [
@@ -150,6 +186,14 @@ describe('reading what a router exports', () => {
         uploadBps: 5e6,
         downloadBps: 10e6,
         burst: { uploadBps: 8e6, downloadBps: 20e6, thresholdUploadBps: 4e6, thresholdDownloadBps: 8e6, seconds: 16 },
+      },
+    ],
+    [
+      '5M/10M 8M/20M',
+      {
+        uploadBps: 5e6,
+        downloadBps: 10e6,
+        burst: { uploadBps: 8e6, downloadBps: 20e6, thresholdUploadBps: 5e6, thresholdDownloadBps: 10e6, seconds: 1 },
       },
     ],
     ['', null],
@@ -241,8 +285,8 @@ describe('whatever a router may print', () => {
     '# ',
   ])('300,000 signs of %j take no longer than they should', (part) => {
     const text = `/ppp secret\nadd name=${part.repeat(Math.ceil(3e5 / part.length))}`;
-    const began = performance.now();
+    const began = process.cpuUsage();
     readRouterExport(text);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(process.cpuUsage(began).user / 1000).toBeLessThan(5_000);
   });
 });

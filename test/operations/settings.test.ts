@@ -1,14 +1,18 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { rotateSecrets } from '#operations/rotate-secrets';
 import { type SettingsSection, saveSettings, setSecretSetting } from '#operations/settings';
 import { PLACES, sealedOtherwise } from '#storage/reseal';
 import { loadMasterKey, nasApiPasswordAad, whatsAppAuthAad } from '#storage/secrets';
 import { readSecretSetting, readSettings, settingChanges } from '#storage/settings';
-import { faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
 
 let desk: TestDesk;
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
 });
 
 describe('the settings of the company', () => {

@@ -1,11 +1,11 @@
 import { TOTP } from 'otpauth';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { HOUR, type Instant, MINUTE, SECOND } from '#domain/time';
 import { beginTotp, changeOwnPassword, confirmTotp, turnOffTotp } from '#operations/own-account';
 import { addStaff, disableStaff, enableStaff, resetStaffPassword, resetStaffTotp } from '#operations/staff';
 import { staffLogin, staffTotp } from '#operations/staff-login';
 import { findWebSession } from '#storage/web-sessions';
-import { faults, NOW, secondNode, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, faults, NOW, secondNode, type TestDesk, testDesk } from '#test/operations/desk';
 
 let desk: TestDesk;
 let now: Instant;
@@ -21,8 +21,12 @@ const quick = async (): Promise<boolean> => {
   return false;
 };
 
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
   at(NOW);
 });
 

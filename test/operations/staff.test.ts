@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { may, mayManage, type Permission } from '#operations/permissions';
 import {
   addStaff,
@@ -11,7 +11,7 @@ import {
 } from '#operations/staff';
 import { findStaff, listStaff, STAFF_ROLES, type StaffRole } from '#storage/staff';
 import { createWebSession, findWebSession, listWebSessionsOf } from '#storage/web-sessions';
-import { faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
+import { emptied, faults, NOW, type TestDesk, testDesk } from '#test/operations/desk';
 
 let desk: TestDesk;
 let owner: number;
@@ -22,8 +22,12 @@ const add = async (username: string, role: StaffRole) => (await addStaff(desk, {
 const session = (staffId: number) =>
   createWebSession(desk.db, { of: { staffId, step: 'full' }, address: '10.0.0.5', userAgent: 'Fox', at: NOW });
 
-beforeEach(async () => {
+beforeAll(async () => {
   desk = await testDesk();
+});
+
+beforeEach(async () => {
+  await emptied(desk);
   owner = await add('pak-hadi', 'owner');
   admin = await add('rina', 'admin');
   siti = await add('siti', 'customer-service');

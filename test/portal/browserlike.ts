@@ -1,3 +1,5 @@
+import { keysOf } from '#portal/shared/words';
+
 /** One page as a browser without scripts has it. */
 export type Page = {
   readonly status: number;
@@ -18,6 +20,15 @@ export type RequestOptions = {
 };
 
 const MOST_REDIRECTS = 10;
+
+const AREAS = [...new Set(keysOf('id').map((key) => key.split('.', 1)[0]))].join('|');
+const KEY = new RegExp(`[>"]\\s*((?:${AREAS})\\.[a-z][a-z0-9-]*)\\s*[<"]`);
+
+/** A page that shows the key of a text has no text for it. */
+function refuseKeys(path: string, html: string): void {
+  const key = KEY.exec(html)?.[1];
+  if (key !== undefined) throw new Error(`${path} shows the key ${key} instead of a text`);
+}
 
 /** A browser that keeps cookies, follows redirects and sends forms, but runs no scripts: what the pages have to do with. */
 export class Browserlike {
@@ -54,6 +65,7 @@ export class Browserlike {
     const answer = await fetch(new URL(path, this.#origin), { ...init, headers, redirect: 'manual' });
     for (const line of answer.headers.getSetCookie()) this.#keep(line);
     const text = await answer.text();
+    if (answer.headers.get('content-type')?.startsWith('text/html')) refuseKeys(path, text);
     return { status: answer.status, path, headers: answer.headers, text, location: answer.headers.get('location') };
   }
 

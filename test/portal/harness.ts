@@ -31,6 +31,8 @@ export type PortalOptions = {
   readonly publicUrl?: string | null;
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies?: readonly string[];
+  /** COMPANY_TIMEZONE is set. */
+  readonly zoneIsSet?: boolean;
   /** Parts of the running node that are not as quiet as `quietLive`. */
   readonly live?: Partial<Live>;
 };
@@ -84,7 +86,7 @@ export async function startPortal(options: PortalOptions = {}): Promise<TestPort
   const parts: PortalParts = {
     publicUrl,
     zone,
-    zoneIsSet: false,
+    zoneIsSet: options.zoneIsSet ?? false,
     clock,
     opened: () => (isOpened ? opened : null),
     log,

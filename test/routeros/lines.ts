@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import type { Instant } from '#domain/time';
 import { type Loop, type LoopOptions, startLoop } from '#enforcement/loop';
 import { RouterLists, type RouterListsOptions } from '#integrations/routeros/routers';
@@ -34,6 +34,9 @@ export function useLines(): void {
     for (const one of started.splice(0).reverse()) await one.stop();
   });
 }
+
+export const eventually = <T>(read: () => T | Promise<T>, timeout = 15_000) =>
+  expect.poll(read, { timeout, interval: 10 });
 
 /** A router that runs, as it stands in the database. */
 export async function router(settings: Partial<RouterOsApiSettings> = {}): Promise<{ id: number; api: RouterOsApi }> {

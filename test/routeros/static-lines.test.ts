@@ -9,11 +9,11 @@ import {
   redirectRows,
   removeStaticAddresses,
 } from '#storage/static-addresses';
-import { eventually } from '#test/enforcement/harness';
 import { ACTIVE, FIXED, WALLED } from '#test/enforcement/network';
 import {
   countIn,
   driver,
+  eventually,
   held,
   LISTS,
   lines,
@@ -44,7 +44,7 @@ describe('a static line', () => {
     time.moveTo(until - 1_000);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(api.commands).toHaveLength(before);
-    await eventually(() => held(api), 3_000).toEqual([`10.${id}.0.0 ${walled}`, `10.99.0.1 ${walled}`]);
+    await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${walled}`, `10.99.0.1 ${walled}`]);
     expect(time.clock()).toBeGreaterThanOrEqual(until);
     await eventually(() => network.acts(budi!)).toEqual(['list-add → done', 'list-move → done']);
     expect(await rows(budi!)).toMatchObject([{ wanted: walled, told: walled, error: null }]);
@@ -62,7 +62,7 @@ describe('a static line', () => {
     const began = performance.now();
     await network.grant(budi!, time.clock());
     await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${active}`]);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(3_000);
     expect(api.commands.slice(-1)).toEqual([expect.stringMatching(/\/set =\.id=\S+ =list=prepaid-active$/)]);
   });
 
@@ -126,7 +126,7 @@ describe('a static line', () => {
     await setAddresses(budi!, id, [`10.${id}.0.0`]);
     expect(await rows(budi!)).toMatchObject([{ removed: false }]);
     await api.fault(null);
-    await eventually(async () => (await rows(budi!))[0]?.told, 10_000).toBe(active);
+    await eventually(async () => (await rows(budi!))[0]?.told).toBe(active);
     expect(held(api)).toEqual([`10.${id}.0.0 ${active}`]);
   });
 
@@ -168,7 +168,7 @@ describe('what a router holds otherwise', () => {
     await eventually(async () => (await countStaticAddresses(network.db))[0]?.differing).toBe(0);
     await api.reboot({ loseLists: true });
     expect(api.lists()).toEqual([]);
-    await eventually(() => countIn(api, active), 10_000).toBe(40);
+    await eventually(() => countIn(api, active)).toBe(40);
     expect(lists.routers()).toMatchObject([{ nasId: id, state: 'connected', error: null }]);
     await eventually(async () => (await countStaticAddresses(network.db))[0]?.differing).toBe(0);
   });
@@ -186,7 +186,7 @@ describe('what a router holds otherwise', () => {
     await eventually(() => held(api)).toEqual([0, 1, 2].map((n) => `10.${id}.0.${n} ${active}`));
     await eventually(() => rows(ids[2]!)).toMatchObject([{ told: active }]);
     lists.look();
-    await eventually(async () => (await rows(ids[2]!))[0]?.seen, 5_000).toBe(active);
+    await eventually(async () => (await rows(ids[2]!))[0]?.seen).toBe(active);
   });
 
   test('the sweep takes static lines along, in steps with those that have a session', async () => {
@@ -220,7 +220,7 @@ test('the page of the redirect: wanted beside told and seen, searched and filter
   await eventually(() => held(api)).toHaveLength(2);
   await eventually(async () => (await rows(tuti!))[0]?.told).toBe(walled);
   lists.look();
-  await eventually(async () => (await rows(tuti!))[0]?.seen, 5_000).toBe(walled);
+  await eventually(async () => (await rows(tuti!))[0]?.seen).toBe(walled);
   const found = async (filter: Parameters<typeof redirectRows>[1]) =>
     (await redirectRows(network.db, filter)).rows.map(({ subscriberId }) => subscriberId);
   const all = await redirectRows(network.db, {});

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR } from '#domain/time';
 import { recordListed, recordSeen, recordTakenOut, recordWanted, staticAddressesOf } from '#storage/static-addresses';
-import { eventually } from '#test/enforcement/harness';
 import { ACTIVE, FIXED, quiet, WALLED } from '#test/enforcement/network';
 import {
   countIn,
   driver,
+  eventually,
   held,
   LISTS,
   lines,
@@ -49,13 +49,13 @@ describe('while a router', () => {
     await eventually(async () => (await rows(budi!))[0]?.told).toBe(walled);
     await api.fault(fault);
     await network.grant(budi!, time.clock());
-    await eventually(async () => (await network.state(budi!))?.attempts, 10_000).toBeGreaterThan(0);
+    await eventually(async () => (await network.state(budi!))?.attempts).toBeGreaterThan(0);
     expect((await network.state(budi!))!.error).toMatch(why);
     await eventually(async () => (await rows(budi!))[0]?.error ?? '').toMatch(why);
     expect(await rows(budi!)).toMatchObject([{ wanted: active, told: walled }]);
     expect((await network.acts(budi!)).at(-1)).toMatch(/^list-move → /);
     await api.fault(null);
-    await eventually(() => held(api), 15_000).toEqual([`10.${id}.0.0 ${active}`]);
+    await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${active}`]);
     await eventually(() => rows(budi!)).toMatchObject([{ told: active, error: null }]);
     await eventually(async () => (await network.state(budi!))?.attempts).toBe(0);
     await eventually(async () => (await apiOf(id)).error).toBeNull();
@@ -78,7 +78,7 @@ describe('while a router', () => {
     await lines(id, 3, time.clock() + DAY);
     await api.fault({ is: 'bytes' });
     await node({ patience: { connectMs: 5_000, silenceMs: 5_000 } });
-    await eventually(() => countIn(api, active), 10_000).toBe(3);
+    await eventually(() => countIn(api, active)).toBe(3);
   });
 });
 
@@ -100,16 +100,16 @@ test('a dead router and a slow one hold up nobody else: not another router, not 
   await eventually(() => network.countTold(WALLED, dead.id), 2_900).toBe(20);
   expect(performance.now() - began).toBeLessThan(3_000);
   expect(driver.calls).toHaveLength(20);
-  await eventually(() => countIn(slow.api, walled), 10_000).toBe(50);
+  await eventually(() => countIn(slow.api, walled)).toBe(50);
   expect(countIn(dead.api, walled)).toBe(0);
-  await eventually(() => lists.routers().find(({ nasId }) => nasId === dead.id)?.state, 10_000).toBe('failing');
+  await eventually(() => lists.routers().find(({ nasId }) => nasId === dead.id)?.state).toBe('failing');
   await eventually(async () => (await apiOf(dead.id)).error).toMatch(/no answer/);
   expect((await apiOf(well.id)).error).toBeNull();
   // However far their back-off has gone, all come at once when it is back.
-  await eventually(() => loop.status().held, 10_000).toBe(0);
+  await eventually(() => loop.status().held).toBe(0);
   await network.db.execute("update due set due_at = due_at + interval '1 hour' where attempts > 0");
   await dead.api.fault(null);
-  await eventually(() => countIn(dead.api, walled), 15_000).toBe(50);
+  await eventually(() => countIn(dead.api, walled)).toBe(50);
   await eventually(async () => (await network.state(ids[49]!))?.attempts).toBe(0);
 });
 
@@ -139,7 +139,7 @@ test('two nodes on one database and one router agree', async () => {
   await node();
   await eventually(() => countIn(api, walled)).toBe(120);
   await Promise.all(ids.map((one) => network.grant(one, time.clock())));
-  await eventually(() => countIn(api, active), 10_000).toBe(120);
+  await eventually(() => countIn(api, active)).toBe(120);
   expect(api.lists()).toHaveLength(120);
   await eventually(async () => (await staticAddressesOf(network.db, ids)).every((row) => row.toldList === active)).toBe(
     true,
@@ -160,7 +160,7 @@ test('a router without an API user, or with a wrong password, is failing and say
     says: expect.stringMatching(/invalid user name or password/),
   });
   await setApi(id, api.port);
-  await eventually(() => held(api), 10_000).toEqual([`10.${id}.0.0 ${active}`]);
+  await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${active}`]);
   expect(await lists.test(id)).toEqual({
     ok: true,
     says: 'mikrotik answers: RouterOS 7.20 (stable) on CHR',
@@ -187,11 +187,11 @@ test('the certificate of the first connection is pinned, and another one later i
   expect(api.logins).toBe(1);
   api.certificate = 1;
   await api.reboot({ loseLists: true });
-  await eventually(async () => (await apiOf(id)).error, 5_000).toMatch(/shows another certificate/);
+  await eventually(async () => (await apiOf(id)).error).toMatch(/shows another certificate/);
   expect(lists.routers()).toMatchObject([{ state: 'failing' }]);
   expect(api.logins).toBe(1);
   await network.db.execute('update nas set api_fingerprint = null where id = $1', [id]);
-  await eventually(() => held(api), 10_000).toHaveLength(1);
+  await eventually(() => held(api)).toHaveLength(1);
 });
 
 test('a connection that died without a word is noticed and made anew', async () => {
@@ -201,9 +201,9 @@ test('a connection that died without a word is noticed and made anew', async () 
   await eventually(() => held(api)).toHaveLength(1);
   await eventually(() => api.commands.filter((c) => c === '/system/identity/print').length).toBeGreaterThan(1);
   await api.fault({ is: 'hang' });
-  await eventually(() => lists.routers()[0]?.state, 3_000).toBe('failing');
+  await eventually(() => lists.routers()[0]?.state).toBe('failing');
   await api.fault(null);
-  await eventually(() => lists.routers()[0]?.state, 10_000).toBe('connected');
+  await eventually(() => lists.routers()[0]?.state).toBe('connected');
 });
 
 test('a router that is reached elsewhere from now on is connected there at once', async () => {
@@ -213,7 +213,7 @@ test('a router that is reached elsewhere from now on is connected there at once'
   await eventually(() => held(api)).toHaveLength(1);
   await network.db.execute('delete from nas where id = $1', [other.id]);
   await setApi(id, other.api.port);
-  await eventually(() => held(other.api), 5_000).toEqual([`10.${id}.0.0 ${active}`]);
+  await eventually(() => held(other.api)).toEqual([`10.${id}.0.0 ${active}`]);
   await eventually(() => api.connections).toBe(0);
 });
 
@@ -278,5 +278,5 @@ test('stopping does not wait for a router that hangs', async () => {
   await api.until('it is asked', () => api.commands.length > 0);
   const began = performance.now();
   await stop();
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });

@@ -142,6 +142,20 @@ describe('gerbang at the command line', () => {
     await gerbang(env, ['setting', 'set', 'whatsapp.cloud.token', '']);
     expect(await readSecretSetting(db, sealer(), 'whatsapp.cloud.token')).toBeNull();
   });
+
+  test('nas script: what stays open without a package is what the settings say, unless it is named', async () => {
+    await run('nas add --name tower-garden --address 10.9.9.9 --secret generate');
+    const ports = { RADIUS_AUTH_PORT: '1812', RADIUS_ACCT_PORT: '1813' };
+    const words = 'nas script tower-garden --server 10.0.0.2 --portal-url http://10.0.0.2:3000'.split(' ');
+    const garden = async (...more: string[]) => {
+      const { stdout } = await gerbang({ ...env, ...ports }, [...words, ...more]);
+      return [...stdout.matchAll(/add list=walled-garden address=(\S+)/g)].map(([, host]) => host);
+    };
+    expect(await garden()).toEqual(expect.arrayContaining(['10.0.0.2', 'app.midtrans.com']));
+    await run('setting set walledGarden.hosts pay.example.net,203.0.113.7');
+    expect(await garden()).toEqual(['10.0.0.2', 'pay.example.net', '203.0.113.7']);
+    expect(await garden('--walled-garden', 'bank.example.net')).toEqual(['10.0.0.2', 'bank.example.net']);
+  });
 });
 
 describe("the company's zone", () => {

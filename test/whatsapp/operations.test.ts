@@ -101,7 +101,7 @@ test('a text that is old and was not kept cannot be sent again', async () => {
   const { id: old } = await sendByHand(desk, { subscriberId: id, text: 'Halo' });
   await settleFailed(desk.db, old, 'expired', NOW);
   await desk.db.execute(`update message set body_sealed = '' where id = $1`, [old]);
-  expect(await faults(resend(desk, old))).toEqual([`the text of message ${old} is no longer kept; write a new one`]);
+  expect(await faults(resend(desk, old))).toEqual([`message ${old} is so old that its text is not kept any more`]);
 });
 
 test('resending after the number was mended goes to the new one', async () => {

@@ -125,8 +125,8 @@ class Service {
   }
 
   async typeCode(code: string): Promise<void> {
-    const device = [...this.#devices].find((one) => one.pairing !== null);
-    if (device === undefined) throw new Error('nobody asked for a code');
+    // The client shows its code before its question has arrived.
+    const device = await this.until('a question for a code', () => [...this.#devices].find((one) => one.pairing));
     device.wire.send(await device.pairing!.answer(code));
   }
 

@@ -27,8 +27,13 @@ export function accountPage(doors: Doors): void {
     return context.redirect('/account', { kind: 'good', text: words(language, 'account.saved') });
   });
 
-  doors.staff('GET', '/account/password', 'see', (context) =>
-    context.staffSession?.step === 'totp' ? codeFirst(context) : passwordForm(context), { halfway: true });
+  doors.staff(
+    'GET',
+    '/account/password',
+    'see',
+    (context) => (context.staffSession?.step === 'totp' ? codeFirst(context) : passwordForm(context)),
+    { halfway: true },
+  );
   doors.staff('POST', '/account/password', 'see', changePassword, { halfway: true });
 
   doors.staff('POST', '/account/totp', 'see', async (context) => {

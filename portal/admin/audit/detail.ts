@@ -19,7 +19,8 @@ const MOST_LINES = 60;
 
 /** The detail of an audit row as lines: first what changed, then what else it says. */
 export function detailLines(context: Context, detail: Fields): readonly DetailLine[] {
-  const { changes, before, after, ...rest } = detail;
+  // Which row it was says least, so it comes last.
+  const { changes, before, after, id, ...rest } = detail;
   const lines = [
     ...(isFields(changes) ? changesOf(context, changes) : said(context, { changes })),
     ...(isFields(after) || isFields(before)
@@ -31,7 +32,7 @@ export function detailLines(context: Context, detail: Fields): readonly DetailLi
           isFields(after),
         )
       : said(context, { before, after })),
-    ...said(context, rest),
+    ...said(context, { ...rest, id }),
   ];
   return lines.slice(0, MOST_LINES);
 }

@@ -89,7 +89,7 @@ function saying(context: Context, item: TimelineItem): Omit<TimelineRow, 'at'> {
         ),
       };
     case 'enforcement': {
-      const acknowledged = item.outcome === 'ack';
+      const acknowledged = item.outcome === 'ack' || item.outcome === 'done';
       const outcome = acknowledged ? t('customer.tl-acknowledged') : item.outcome;
       return {
         tone: acknowledged ? 'good' : 'warn',

@@ -6,7 +6,7 @@ import { navigationKey, noSuchCustomer, profileOf, shownName } from '#portal/adm
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, type Form, field, formOf } from '#portal/shared/forms';
-import { type ListedPlan, listPlans } from '#storage/plans';
+import { type ListedPlan, planOffers } from '#storage/plans';
 import type { SubscriberProfile } from '#storage/subscriber-profile';
 import { whyOffline } from '#storage/timeline';
 
@@ -49,7 +49,7 @@ async function sellForm(
   form: Form,
   faults?: readonly string[],
 ): Promise<FastifyReply> {
-  const [all, why] = await Promise.all([listPlans(context.db), whyOffline(context.db, profile.id, context.now)]);
+  const [all, why] = await Promise.all([planOffers(context.db), whyOffline(context.db, profile.id, context.now)]);
   const onSale = all
     .filter((plan) => !plan.retired)
     .sort((one, other) => one.position - other.position || one.priceRupiah - other.priceRupiah);
@@ -75,7 +75,7 @@ async function sellForm(
   );
 }
 
-function planRow(context: Context, plan: ListedPlan, chosen: string) {
+function planRow(context: Context, plan: Omit<ListedPlan, 'grantsInForce'>, chosen: string) {
   const { revisionId, name, priceRupiah, allowanceBytes, rate, onPortal } = plan;
   const parts = [
     periodWords(context, plan.period),

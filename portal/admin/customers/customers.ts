@@ -17,7 +17,6 @@ import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { type ListedSubscriber, listSubscribers, SUBSCRIBER_SORTS } from '#storage/lists';
 import { nasIdsByName } from '#storage/nas';
-import { countSubscribers } from '#storage/subscribers';
 
 const PAGE_SIZE = 50;
 
@@ -33,10 +32,9 @@ export function customersPage(doors: Doors, tasks: Tasks): void {
 async function list(context: Context, query: CustomerQuery): Promise<FastifyReply> {
   const { db, now } = context;
   const { sort, direction, page } = query;
-  const [found, routers, all] = await Promise.all([
+  const [found, routers] = await Promise.all([
     listSubscribers(db, { ...filterOf(query), sort, direction, page, pageSize: PAGE_SIZE, now }),
     nasIdsByName(db),
-    isNarrowed(query) ? null : countSubscribers(db),
   ]);
   const prepaidOnly = query.path === '/prepaid/customers';
   const title = context.t(prepaidOnly ? 'customers.title-prepaid' : 'customers.title');
@@ -58,7 +56,7 @@ async function list(context: Context, query: CustomerQuery): Promise<FastifyRepl
       exceptRouter: fieldsOf({ ...query, page: 1, router: null }),
       rows: found.rows.map((row) => rowOf(context, query, row)),
       total: context.t('customers.total', { count: found.total, total: totalWords(context, found) }),
-      nobodyYet: all === 0 || (prepaidOnly && all !== null && found.total === 0),
+      nobodyYet: found.total === 0 && !isNarrowed(query),
       pages: pagesOf(found, page, PAGE_SIZE, (to) => addressOf(query, { page: to })),
       exportHref: addressOf(query, {}, `${query.path}/export.csv`),
       clearHref: query.path,

@@ -7,7 +7,7 @@ import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, type Form, field, formOf } from '#portal/shared/forms';
-import { listPlans } from '#storage/plans';
+import { planOffers } from '#storage/plans';
 
 const PASSWORDS = ['', 'generate', 'same-as-name'] as const;
 const DISABLED = ['suspend', 'active', 'skip'] as const;
@@ -99,7 +99,7 @@ async function preview(
   const seen = await attempt(() => previewMikrotikImport(context.desk, text, options));
   // Options that cannot be (a date in the past): shown beside what the file says without them.
   const { done } = seen.faults === undefined ? seen : { done: await previewMikrotikImport(context.desk, text) };
-  const plans = (await listPlans(context.db)).filter((plan) => !plan.retired);
+  const plans = (await planOffers(context.db)).filter((plan) => !plan.retired);
   const title = context.t('customers.mikrotik-title');
   const problems = done.problems.map(({ line, reason }) => `${line}: ${reason}`);
   return context.page(

@@ -1,9 +1,9 @@
 import { SETTINGS } from '#domain/settings';
 import type { Permission } from '#operations/permissions';
 import type { Context } from '#portal/shared/context';
+import { subscriberIdsMatching } from '#storage/lists';
 import { nasIdsByName } from '#storage/nas';
 import { planNames } from '#storage/plans';
-import { countSubscribers } from '#storage/subscribers';
 
 export type Step = {
   /** From 1. */
@@ -21,11 +21,11 @@ export type Step = {
 export async function firstSteps(
   context: Context,
 ): Promise<{ readonly list: readonly Step[]; readonly missing: boolean; readonly nobodyYet: boolean }> {
-  const { db, opened } = context;
+  const { db, opened, now } = context;
   const [routers, plans, subscribers, settings] = await Promise.all([
     nasIdsByName(db),
     planNames(db),
-    countSubscribers(db),
+    subscriberIdsMatching(db, {}, now, 1),
     opened.settings(),
   ]);
   const { company, whatsapp } = settings;
@@ -47,7 +47,7 @@ export async function firstSteps(
     step('package', plans.length > 0, 'plans', ['/prepaid/packages', 'package']),
     step(
       'customers',
-      subscribers > 0,
+      subscribers.length > 0,
       'subscribers',
       ['/customers/import-mikrotik', 'import-mikrotik'],
       ['/customers/import', 'import-csv'],
@@ -58,6 +58,6 @@ export async function firstSteps(
   return {
     list: list.map((one, at) => ({ ...one, place: at + 1 })),
     missing: routers.size === 0 || plans.length === 0,
-    nobodyYet: subscribers === 0,
+    nobodyYet: subscribers.length === 0,
   };
 }

@@ -6,6 +6,7 @@ import { reasonCode } from '#domain/whatsapp';
 import { type CsvValue, csvLines } from '#operations/csv';
 import { cancelMessage, resend } from '#operations/messages';
 import { listAddress, pagesOf, totalWords } from '#portal/admin/customers/listing';
+import { stateWords } from '#portal/admin/whatsapp/state';
 import { type Context, localPath } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf, wholeNumber } from '#portal/shared/forms';
@@ -91,9 +92,8 @@ async function list(context: Context): Promise<FastifyReply> {
         chosen: one === notice,
       })),
       line: {
-        text: context.t(`whatsapp.state-${status.state}`),
-        remedy: context.t(`whatsapp.remedy-${status.state}`),
-        works: status.state === 'connected' && status.breakerUntil === null,
+        ...stateWords(context, status),
+        works: (status.state === 'connected' || status.state === 'elsewhere') && status.breakerUntil === null,
         breakerUntil: status.breakerUntil,
         maySet: context.allowed('settings'),
       },
@@ -113,15 +113,18 @@ const TONES = { queued: 'warn', sent: '', delivered: 'good', read: 'good', faile
 
 function rowOf(context: Context, row: ListedMessage) {
   const reached = row.readAt ?? row.deliveredAt ?? row.sentAt ?? row.failedAt ?? row.cancelledAt;
+  const named = row.name === null || row.name === '' ? row.username : row.name;
   return {
     ...row,
-    shown: row.name === null || row.name === '' ? (row.username ?? `+${row.phone}`) : row.name,
+    named,
+    shown: named ?? `+${row.phone}`,
     noticeText: context.t(`templates.notice-${row.notice}`),
     stateText: context.t(`messages.state-${row.state}`),
     tone: TONES[row.state],
     reached,
     reasonText: row.reason === null ? null : reasonWords(context, row.reason),
-    mayResend: row.state !== 'queued',
+    // What arrived is not offered to be sent twice.
+    mayResend: row.state === 'sent' || row.state === 'failed' || row.state === 'cancelled',
     mayCancel: row.state === 'queued',
   };
 }
@@ -134,7 +137,7 @@ export function reasonWords(context: Context, reason: string): string {
   const text = hasWords(context.language, key) ? context.t(key) : code;
   if (more === '') return text;
   const inner = `messages.reason-${reasonCode(more)}`;
-  return `${text} (${hasWords(context.language, inner) ? context.t(inner) : more})`;
+  return `${text} ${hasWords(context.language, inner) ? context.t(inner) : more}`;
 }
 
 const COLUMNS = [

@@ -16,7 +16,7 @@ import {
 import { burstWords, faultsInBurst, rateWords } from '#portal/admin/speed-profiles/speeds';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, formOf, wholeNumber } from '#portal/shared/forms';
+import { attempt, formOf, rowNumber } from '#portal/shared/forms';
 import { planRevisions, planUses } from '#storage/plan-uses';
 import { findPlan, type ListedPlan, listPlans, usesOfPlan } from '#storage/plans';
 import { listSpeedProfiles } from '#storage/speed-profiles';
@@ -61,8 +61,8 @@ export function packagesPage(doors: Doors): void {
 
 /** The plan of the address, on sale or not. */
 async function planOf(context: Context): Promise<FoundPlan | null> {
-  const id = wholeNumber((context.request.params as { id: string }).id);
-  return id === null || id > 2 ** 31 - 1 ? null : findPlan(context.db, { id });
+  const id = rowNumber((context.request.params as { id: string }).id);
+  return id === null ? null : findPlan(context.db, { id });
 }
 
 async function planOnSale(context: Context): Promise<FoundPlan | null> {

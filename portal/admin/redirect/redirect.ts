@@ -6,7 +6,7 @@ import { Comparison, MOST_DIFFERING } from '#portal/admin/redirect/check';
 import { routerTable } from '#portal/admin/redirect/router-table';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { field, formOf, wholeNumber } from '#portal/shared/forms';
+import { field, formOf, rowNumber, wholeNumber } from '#portal/shared/forms';
 import type { DriftLine } from '#portal/shared/parts';
 import { nasIdsByName } from '#storage/nas';
 import { boughtOf, countLists, redirectSessions } from '#storage/redirect';
@@ -45,7 +45,7 @@ function readQuery(context: Context): Query {
   return {
     tab: TABS.find((one) => one === text('tab')) ?? 'pppoe',
     q: text('q'),
-    router: wholeNumber(text('router')),
+    router: rowNumber(text('router')),
     list: text('list') === '' ? null : text('list'),
     page: Math.min(2_000, Math.max(1, wholeNumber(text('page')) ?? 1)),
   };

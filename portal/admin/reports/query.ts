@@ -62,8 +62,14 @@ export function addressOf(query: ReportQuery, other: Partial<ReportQuery> = {}, 
 
 export const exportAddress = (query: ReportQuery): string => addressOf(query, {}, `${PATH}/export.csv`);
 
-/** The days, weeks or months of a period, the first and the last cut to it. */
-export function spansOf({ from, to, step }: Pick<ReportQuery, 'from' | 'to' | 'step'>, zone: string): Span[] {
-  const spans = { day: localDays, week: localWeeks, month: localMonths }[step](from, to, zone);
-  return spans.map((span) => ({ ...span, from: Math.max(from, span.from), until: Math.min(to, span.until) }));
-}
+/** The days, weeks or months that a period touches, each whole. */
+export const wholeSpansOf = ({ from, to, step }: Pick<ReportQuery, 'from' | 'to' | 'step'>, zone: string): Span[] =>
+  ({ day: localDays, week: localWeeks, month: localMonths })[step](from, to, zone);
+
+/** The same, the first and the last cut to the period. */
+export const spansOf = (period: Pick<ReportQuery, 'from' | 'to' | 'step'>, zone: string): Span[] =>
+  wholeSpansOf(period, zone).map((span) => ({
+    ...span,
+    from: Math.max(period.from, span.from),
+    until: Math.min(period.to, span.until),
+  }));

@@ -2,7 +2,7 @@ import { localDays, type Span } from '#domain/calendar';
 import { DAY, localMidnight, SECOND } from '#domain/time';
 import { methodWords } from '#portal/admin/customer/events';
 import { type Pages, pagesOf } from '#portal/admin/customers/listing';
-import { addressOf, type ReportQuery, type Step, spansOf } from '#portal/admin/reports/query';
+import { addressOf, type ReportQuery, spansOf, wholeSpansOf } from '#portal/admin/reports/query';
 import type { Context } from '#portal/shared/context';
 import { countEnding, endingBetween } from '#storage/dashboard';
 import { countExpired, customerActivity, expiredBetween, revenueBySpan, topPackages } from '#storage/reports';
@@ -25,14 +25,11 @@ export type Report = {
 
 type Ranked = { readonly name: string; readonly href: string; readonly value: string; readonly percent: number };
 
-const DAYS: Readonly<Record<Step, number>> = { day: 1, week: 7, month: 30 };
-
 function chartOf(
   context: Context,
   spans: readonly Span[],
   series: { readonly key: string; readonly values: readonly number[] },
   unit: 'rupiah' | 'number',
-  step: Step = 'day',
 ): NonNullable<Report['chart']> {
   const label = context.t(`reports.series-${series.key}`);
   const total = series.values.reduce((sum, one) => sum + one, 0);
@@ -42,8 +39,8 @@ function chartOf(
       series: [{ label, values: series.values }],
       unit,
       bars: true,
-      step: DAYS[step] * (DAY / SECOND),
       zone: context.parts.zone,
+      time: context.t('dashboard.time'),
     }),
     label: `${label}: ${unit === 'rupiah' ? context.format.rupiah(total) : context.format.number(total)}`,
     fallback: series.values,
@@ -64,11 +61,25 @@ export async function revenueReport(context: Context, query: ReportQuery): Promi
   return {
     figures: [
       figure('revenue', format.rupiah(rupiah)),
-      figure('payments', format.number(payments)),
-      figure('average', payments === 0 ? '–' : format.rupiah(Math.round(rupiah / payments))),
-      ...methods.map(([method, amount]) => ({ label: methodWords(context, method), value: format.rupiah(amount) })),
+      {
+        ...figure('payments', format.number(payments)),
+        ...(payments === 0
+          ? {}
+          : { hint: context.t('reports.average', { amount: format.rupiah(Math.round(rupiah / payments)) }) }),
+      },
+      ...methods.map(([method, amount]) => ({
+        label: methodWords(context, method),
+        value: format.rupiah(amount),
+        hint: `${percentOf(amount, rupiah)}%`,
+      })),
     ],
-    chart: chartOf(context, found, { key: 'revenue', values: found.map((one) => one.rupiah) }, 'rupiah', query.step),
+    chart: chartOf(
+      context,
+      // Whole ones, so that bars stand at equal distances.
+      wholeSpansOf(query, context.parts.zone),
+      { key: 'revenue', values: found.map((one) => one.rupiah) },
+      'rupiah',
+    ),
     methods: methods.map(([method]) => ({ name: methodWords(context, method) })),
     // What was last comes first, and days without money are left to the picture.
     rows: found

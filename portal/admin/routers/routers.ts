@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { addNas } from '#operations/add-nas';
-import { deleteNas, editNas, setApiFingerprint } from '#operations/edit-nas';
+import { addNas, addNasSchema } from '#operations/add-nas';
+import { deleteNas, editNas, editNasSchema, setApiFingerprint } from '#operations/edit-nas';
+import { faultsOf } from '#operations/input';
 import { scriptRoutes } from '#portal/admin/routers/script';
 import { tabs } from '#portal/admin/settings/frame';
 import type { Context } from '#portal/shared/context';
@@ -95,7 +96,6 @@ type Shown = {
   readonly test?: { readonly ok: boolean; readonly says: string; readonly fingerprint?: string | null };
   /** A secret that was just made: this answer is the one place where it can be read. */
   readonly secret?: string;
-  readonly warnings?: readonly string[];
 };
 
 async function show(context: Context, nas: ListedNas, more: Shown = {}): Promise<FastifyReply> {
@@ -113,6 +113,7 @@ async function show(context: Context, nas: ListedNas, more: Shown = {}): Promise
       radius,
       ...more,
       mayEdit: context.allowed('network'),
+      acts: context.allowed('network') && (nas.apiUser !== null || nas.apiFingerprint !== null),
     },
     { title: nas.name, active: 'routers' },
   );
@@ -135,6 +136,8 @@ const FIELDS = [
   'apiPassword',
 ] as const;
 type Typed = Readonly<Record<(typeof FIELDS)[number], string>>;
+/** Those that few routers need; they are folded away. */
+const FOLDED = ['coaPort', 'coaPerSecond', 'messageAuthenticator', 'tags', 'swapOctets'] as const;
 
 const NEW: Typed = {
   name: '',
@@ -184,14 +187,17 @@ async function add(context: Context): Promise<FastifyReply> {
   const typed = typedIn(formOf(context.request.body));
   const { secret, coaPerSecond, recognisesLines, apiHost, apiPort, apiTls, apiUser, apiPassword, ...radius } =
     inputOf(typed);
-  const added = await attempt(() => addNas(context.desk, { ...radius, secret: secret === '' ? 'generate' : secret }));
+  const first = { ...radius, secret: secret === '' ? 'generate' : secret };
+  const then = { coaPerSecond, recognisesLines, apiHost, apiPort, apiTls, apiUser };
+  const rest = apiPassword === '' ? then : { ...then, apiPassword };
+  // Looked at as a whole before anything is written: a router is added with all that was entered, or not at all.
+  const wrong = [...faultsOf(addNasSchema, first), ...faultsOf(editNasSchema, rest)];
+  if (wrong.length > 0) return form(context, null, typed, wrong);
+  const added = await attempt(() => addNas(context.desk, first));
   if (added.faults !== undefined) return form(context, null, typed, added.faults);
   const { id, generatedSecret } = added.done;
-  const rest = { id, coaPerSecond, recognisesLines, apiHost, apiPort, apiTls, apiUser, apiPassword };
-  const edited = await attempt(() => editNas(context.desk, rest));
+  await editNas(context.desk, { id, ...rest });
   const nas = (await findNas(context.db, { id }))!;
-  // The router is there; only what concerns its API is still to be put right.
-  if (edited.faults !== undefined) return form(context, nas, typed, edited.faults, generatedSecret);
   return show(context, nas, generatedSecret === null ? {} : { secret: generatedSecret });
 }
 
@@ -220,19 +226,19 @@ async function form(
   nas: ListedNas | null,
   typed: Typed,
   faults?: readonly string[],
-  secret: string | null = null,
 ): Promise<FastifyReply> {
   const title = nas === null ? context.t('routers.add') : context.t('routers.edit-title', { name: nas.name });
   const choices = (names: readonly string[], chosen: string, key: string) =>
     names.map((name) => ({ name, chosen: name === chosen, text: context.t(`routers.${key}-${name}`) }));
+  const found = faults === undefined ? undefined : byField(context, faults);
   return context.page(
     'admin/routers/form',
     {
       title,
       nas,
       typed,
-      secret,
-      faults: faults?.length ? byField(context, faults) : undefined,
+      faults: found,
+      moreOpen: FOLDED.some((name) => found?.[name] !== undefined),
       modes: choices(MESSAGE_AUTHENTICATOR_MODES, typed.messageAuthenticator, 'signs'),
       tlsModes: choices(API_TLS_MODES, typed.apiTls, 'tls'),
     },

@@ -12,9 +12,11 @@ const TABS = [
 ] as const;
 export type SettingsTab = (typeof TABS)[number]['key'];
 
-/** The way between the pages of settings, as far as this role may go it. */
+/** The way between the pages of settings, as far as this role may go it; null where there is only one. */
 export function tabs(context: Context, current: SettingsTab) {
-  return TABS.filter((tab) => context.allowed(tab.may)).map((tab) => ({
+  const open = TABS.filter((tab) => context.allowed(tab.may));
+  if (open.length < 2) return null;
+  return open.map((tab) => ({
     path: tab.path,
     text: context.t(`settings.tab-${tab.key}`),
     current: tab.key === current,
@@ -36,8 +38,9 @@ export async function lastChange(
 export function faultsByField(context: Context, faults: readonly string[] | undefined): Record<string, string> {
   const found: Record<string, string> = {};
   for (const fault of faults ?? []) {
-    const name = /^[A-Za-z]+/.exec(fault)?.[0] ?? '';
-    found[name] = context.t(`settings.fault-${KNOWN.has(name) ? name : 'other'}`, { fault });
+    const first = /^[A-Za-z]+/.exec(fault)?.[0] ?? '';
+    const name = KNOWN.has(first) ? first : 'other';
+    found[name] = context.t(`settings.fault-${name}`, { fault });
   }
   return found;
 }
@@ -53,6 +56,7 @@ const KNOWN = new Set([
   'quietFrom',
   'quietTo',
   'hosts',
+  'transport',
   'perMinute',
   'perDay',
   'cloud',

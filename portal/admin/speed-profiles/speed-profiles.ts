@@ -15,7 +15,7 @@ import {
 } from '#portal/admin/speed-profiles/speeds';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, type Form, field, formOf, wholeNumber } from '#portal/shared/forms';
+import { attempt, type Form, field, formOf, rowNumber } from '#portal/shared/forms';
 import { findSpeedProfile, type ListedSpeedProfile, listSpeedProfiles } from '#storage/speed-profiles';
 
 const PATH = '/prepaid/speed-profiles';
@@ -47,7 +47,7 @@ export function speedProfilesPage(doors: Doors): void {
 
 /** The profile of the address, with how many packages take their speeds from it. */
 async function profileOf(context: Context): Promise<ListedSpeedProfile | null> {
-  const id = wholeNumber((context.request.params as { id: string }).id);
+  const id = rowNumber((context.request.params as { id: string }).id);
   if (id === null || (await findSpeedProfile(context.db, id)) === null) return null;
   return (await listSpeedProfiles(context.db)).find((one) => one.id === id) ?? null;
 }

@@ -14,7 +14,7 @@ import { browserOf } from '#portal/admin/account/browser';
 import { roleChoices, roleTable } from '#portal/admin/staff/roles';
 import { COOKIES, type Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, type Form, field, formOf, wholeNumber } from '#portal/shared/forms';
+import { attempt, type Form, field, formOf, rowNumber } from '#portal/shared/forms';
 import { findStaff, type ListedStaff, listStaff, STAFF_ROLES, type StaffRole } from '#storage/staff';
 import { countStaffSessions, listWebSessionsOf, tokenHash } from '#storage/web-sessions';
 
@@ -59,8 +59,8 @@ async function withPerson(
   context: Context,
   work: (person: ListedStaff) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
-  const id = wholeNumber((context.request.params as { id: string }).id);
-  const person = id === null || id > 2 ** 31 - 1 ? null : await findStaff(context.db, { id });
+  const id = rowNumber((context.request.params as { id: string }).id);
+  const person = id === null ? null : await findStaff(context.db, { id });
   return person === null ? context.redirect(PATH, { kind: 'bad', text: context.t('staff-list.gone') }) : work(person);
 }
 

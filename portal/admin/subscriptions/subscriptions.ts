@@ -5,7 +5,7 @@ import { listAddress, pagesOf, totalWords } from '#portal/admin/customers/listin
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf, wholeNumber } from '#portal/shared/forms';
-import { listPlans } from '#storage/plans';
+import { planOffers } from '#storage/plans';
 import {
   findSubscription,
   type ListedSubscription,
@@ -80,7 +80,7 @@ async function list(context: Context): Promise<FastifyReply> {
   };
   const [found, plans] = await Promise.all([
     listSubscriptions(db, { ...filter, page, pageSize: PAGE_SIZE, now }),
-    listPlans(db),
+    planOffers(db),
   ]);
   const title = context.t('subscriptions.title');
   return context.page(

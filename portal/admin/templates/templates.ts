@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { LONGEST_TEMPLATE } from '#domain/template';
 import { listTemplates, previewTemplate, resetTemplate, saveTemplate } from '#operations/templates';
 import { actorWords } from '#portal/admin/customer/events';
 import type { Context } from '#portal/shared/context';
@@ -40,14 +41,17 @@ async function list(context: Context): Promise<FastifyReply> {
   const all = await listTemplates(context.db);
   const notices = [...new Set(all.map((one) => one.notice))].map((notice) => ({
     text: context.t(`templates.notice-${notice}`),
+    when: context.t(`templates.when-${notice}`),
     languages: all
       .filter((one) => one.notice === notice)
       .map((one) => ({
         href: `${PATH}/${notice}/${one.language}`,
-        name: context.t(`templates.language-${one.language}`),
-        text: one.text,
-        edited:
-          one.edited === null ? null : { by: actorWords(context, one.edited.changedBy), at: one.edited.changedAt },
+        name: context.t(`templates.short-${one.language}`),
+        label: context.t('templates.edit-of', {
+          notice: context.t(`templates.notice-${notice}`),
+          language: context.t(`templates.language-${one.language}`),
+        }),
+        edited: one.edited === null ? null : { by: actorWords(context, one.edited.changedBy) },
       })),
   }));
   return context.page('admin/templates/templates', { title, notices }, { title, active: 'messages' });
@@ -66,7 +70,9 @@ async function edit(context: Context, { text, preview, faults }: Edited): Promis
     action: `${PATH}/${notice}/${language}`,
     text: text ?? found.text,
     fields: found.fields.map((name) => ({ written: `{{${name}}}`, means: context.t(`templates.field-${name}`) })),
-    edited: found.edited !== null,
+    edited: found.edited === null ? null : actorWords(context, found.edited.changedBy),
+    when: context.t(`templates.when-${notice}`),
+    most: LONGEST_TEMPLATE,
     preview,
     faults: faults?.map((fault) => faultWords(context, fault)),
     mayEdit: context.allowed('messages'),
@@ -78,13 +84,21 @@ async function edit(context: Context, { text, preview, faults }: Edited): Promis
   });
 }
 
-/** Which field is not one of this notice, or that the text is empty or too long; else as it comes. */
+const FAULTS = [
+  [/empty|missing/, 'empty'],
+  [/at most/, 'long'],
+  [/may only stand around/, 'braces'],
+  [/control characters/, 'control'],
+] as const;
+
+/** What is wrong with the text in the reader's words; else as it comes. */
 function faultWords(context: Context, fault: string): string {
-  const name = /\{\{\s*([^}]*?)\s*\}\}/.exec(fault)?.[1];
-  if (name !== undefined) return context.t('templates.fault-field', { name: `{{${name}}}` });
-  return /empty|missing/.test(fault)
-    ? context.t('templates.fault-empty')
-    : context.t('templates.fault-other', { fault });
+  const unknownField = /^\{\{(\w+)\}\} is no field/.exec(fault)?.[1];
+  if (unknownField !== undefined) return context.t('templates.fault-field', { name: `{{${unknownField}}}` });
+  const known = FAULTS.find(([says]) => says.test(fault));
+  return known === undefined
+    ? context.t('templates.fault-other', { fault })
+    : context.t(`templates.fault-${known[1]}`, { most: LONGEST_TEMPLATE, name: '{name}' });
 }
 
 async function unknown(context: Context): Promise<FastifyReply> {

@@ -1,15 +1,17 @@
 import type { FastifyReply } from 'fastify';
+import { InvalidInput } from '#domain/errors';
 import { NOTICES } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
 import { sendTest } from '#operations/messages';
 import { type SecretSetting, saveSettings, setSecretSetting } from '#operations/settings';
 import { qrSvg } from '#portal/admin/customer/slip';
+import { reasonWords } from '#portal/admin/messages/messages';
 import { faultsByField, lastChange, tabs } from '#portal/admin/settings/frame';
+import { stateWords } from '#portal/admin/whatsapp/state';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, type Form, field, formOf } from '#portal/shared/forms';
 import type { WhatsAppStatus } from '#portal/shared/parts';
-import { hasWords } from '#portal/shared/words';
 import { settingChanges } from '#storage/settings';
 
 const PATH = '/settings/whatsapp';
@@ -70,6 +72,8 @@ async function save(context: Context): Promise<FastifyReply> {
     cloud: { phoneNumberId: text('phoneNumberId'), apiVersion: text('apiVersion'), templates },
   };
   const saved = await attempt(async () => {
+    // Before anything is written: the settings and each secret are changes of their own.
+    if (Object.keys(SECRETS).some((name) => !SECRET.test(text(name)))) throw new InvalidInput(['secret is not usable']);
     await saveSettings(context.desk, 'whatsapp', section);
     await saveSecrets(context, form);
   });
@@ -77,6 +81,9 @@ async function save(context: Context): Promise<FastifyReply> {
     return page(context, { faults: saved.faults, typed: { ...section, ...section.cloud } });
   return context.redirect(PATH, { kind: 'good', text: context.t('settings.saved') });
 }
+
+/** As `setSecretSetting` takes it; empty = as it is. */
+const SECRET = /^[\x21-\x7e]{0,1000}$/;
 
 /** A secret left empty stays as it is; a tick takes it out. */
 async function saveSecrets(context: Context, form: Form): Promise<void> {
@@ -101,12 +108,14 @@ async function page(context: Context, more: More = {}): Promise<FastifyReply> {
   const set = await settingChanges(context.db);
   const failed = more.faults !== undefined || more.codeFault !== undefined || more.testFault !== undefined;
   const title = context.t('settings.tab-whatsapp');
+  const state = await stateOf(context);
+  const inMotion = ['pairing', 'connecting'].includes(state.status.state) && !failed;
   return context.page(
     'admin/whatsapp/whatsapp',
     {
       title,
       tabs: tabs(context, 'whatsapp'),
-      ...(await stateOf(context)),
+      ...state,
       ...more,
       typed,
       faults: more.faults === undefined ? undefined : faultsByField(context, more.faults),
@@ -129,39 +138,31 @@ async function page(context: Context, more: More = {}): Promise<FastifyReply> {
       webhook: `${context.publicUrl}/webhooks/whatsapp`,
       changed: await lastChange(context, 'whatsapp', ...Object.values(SECRETS)),
     },
-    { title, active: 'settings', status: failed ? 422 : 200 },
+    { title, active: 'settings', status: failed ? 422 : 200, ...(inMotion ? { refreshSeconds: 5 } : {}) },
   );
 }
 
-const TONES: Readonly<Record<WhatsAppStatus['state'], string>> = {
-  off: 'off',
-  missing: 'bad',
-  unpaired: 'warn',
-  pairing: 'warn',
-  connecting: 'warn',
-  connected: 'good',
-  'logged-out': 'bad',
-  replaced: 'bad',
-  blocked: 'bad',
-  elsewhere: '',
-};
+/** Where the state alone does not say all. */
+const TELLS_WHY: readonly WhatsAppStatus['state'][] = ['unpaired', 'pairing', 'connecting', 'blocked'];
 
 /** The part of the page that refreshes itself. */
 async function stateOf(context: Context) {
   const status = context.opened.live.whatsapp.status();
-  const { state, transport, reason } = status;
-  const code = reason?.split(':', 1)[0] ?? '';
-  const known = hasWords(context.language, `messages.reason-${code}`);
+  const { state, transport, reason, qr, pairingCode } = status;
+  const mayPair = transport === 'baileys' && ['unpaired', 'pairing', 'logged-out'].includes(state);
   return {
     status,
-    tone: TONES[state],
-    stateText: context.t(`whatsapp.state-${state}`),
-    remedy: context.t(`whatsapp.remedy-${state}`),
-    reason: reason === null ? null : known ? context.t(`messages.reason-${code}`) : reason,
-    qrSvg: status.qr === null ? null : await qrSvg(status.qr, context.t('whatsapp.qr')),
-    mayPair: transport === 'baileys' && ['unpaired', 'pairing', 'logged-out'].includes(state),
-    mayUnpair: transport === 'baileys' && ['connected', 'connecting', 'replaced', 'blocked'].includes(state),
+    ...stateWords(context, status),
+    reason: reason !== null && TELLS_WHY.includes(state) ? reasonWords(context, reason) : null,
+    qrSvg: qr === null ? null : await qrSvg(qr, context.t('whatsapp.qr')),
+    mayPair,
+    mayShowQr: mayPair && qr === null,
+    mayUnpair:
+      transport === 'baileys' && ['connected', 'connecting', 'replaced', 'blocked', 'elsewhere'].includes(state),
     mayReconnect: transport === 'baileys' && ['replaced', 'blocked', 'connecting'].includes(state),
+    mayTest: state === 'connected' || state === 'elsewhere',
+    // What the page around this part depends on.
+    key: [transport, state, qr === null ? '' : 'qr', pairingCode === null ? '' : 'code'].join(' ').trim(),
     here: PATH,
   };
 }

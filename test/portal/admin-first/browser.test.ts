@@ -35,6 +35,8 @@ const PAGES = [
   '/nowhere',
 ] as const;
 
+const SLOW = 240_000;
+
 describeWithChromium('the first half of the staff’s pages in a real browser', () => {
   let pages: TestPortal;
   let empty: TestPortal;
@@ -112,7 +114,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
       await stranger.close();
       expect(faults).toEqual([]);
     },
-    240_000,
+    SLOW,
   );
 
   test('a PIN that was just made, its slip and the sheet of many look right, and print without the menu', async () => {
@@ -129,7 +131,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
       expect(await page.isVisible('main h1')).toBe(false);
       await context.close();
     }
-  });
+  }, SLOW);
 
   test('charts are drawn where there are scripts, and a line stands there where there are none', async () => {
     const context = await open(pages, 1280, 'light');
@@ -150,7 +152,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     await without.goto(`${pages.url}/prepaid/dashboard`);
     expect(await without.locator('.chart svg.spark').count()).toBe(5);
     await plain.close();
-  });
+  }, SLOW);
 
   test('the bar of bulk actions comes with the first selected line, also without scripts', async () => {
     for (const javaScriptEnabled of [true, false]) {
@@ -169,7 +171,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
       expect(await page.textContent('h1')).toBe('Beri tag pada 2 pelanggan');
       await context.close();
     }
-  });
+  }, SLOW);
 
   test('work over many lines moves its bar by itself and ends in what came of it', async () => {
     const context = await open(pages, 360, 'light');
@@ -186,7 +188,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     await page.waitForSelector('.slips .slip');
     expect(await looksFaults(page)).toEqual([]);
     await context.close();
-  });
+  }, SLOW);
 
   test('the fields of a static line come when it is chosen, without scripts', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });
@@ -200,5 +202,5 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     expect([await page.isVisible('#password'), await page.isVisible('#addresses')]).toEqual([false, true]);
     await context.close();
     expect(pages.logged).toEqual([]);
-  });
+  }, SLOW);
 });

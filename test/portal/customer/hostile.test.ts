@@ -3,6 +3,7 @@ import { addGrant } from '#operations/add-grant';
 import { addPlan } from '#operations/add-plan';
 import { sellPackage } from '#operations/sell-package';
 import { saveSettings } from '#operations/settings';
+import { Context } from '#portal/shared/context';
 import type { Browserlike } from '#test/portal/browserlike';
 import { addCustomer, addSession, type Company, startCompany } from '#test/portal/customer/company';
 
@@ -140,6 +141,14 @@ describe('what a browser sends', () => {
       expect((await stranger.fetch(`/language/en?back=${encodeURIComponent(back)}`)).location).toBe('/');
   });
 });
+
+test.each(['https://evil.test', '//evil.test', '/\\evil.test', '/a\nb', 'javascript:alert(1)', 'x'])(
+  'no page can send a browser to %j, whatever it was given',
+  (path) => {
+    const reply = { redirect: (to: string) => to };
+    expect(Context.prototype.redirect.call({ reply } as unknown as Context, path)).toBe('/');
+  },
+);
 
 test('nothing of all that was a mistake of ours', () => {
   expect(company.logged).toEqual([]);
