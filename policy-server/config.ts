@@ -61,6 +61,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       `RADIUS_ACCT_PORT=${env.RADIUS_ACCT_PORT} is also RADIUS_AUTH_PORT; give each a port of its own, for example RADIUS_ACCT_PORT=${env.RADIUS_AUTH_PORT + 1}`,
     ]);
   }
+  // What a proxy says of the host is not taken: without the address that browsers know, all of them would be led astray.
+  if (env.TRUSTED_PROXIES.length > 0 && env.PUBLIC_URL === undefined) {
+    throw new InvalidInput([
+      'TRUSTED_PROXIES needs PUBLIC_URL: say where browsers reach the proxy, for example PUBLIC_URL=https://portal.example.net',
+    ]);
+  }
   const dataDir = resolve(env.DATA_DIR);
   return {
     databaseUrl: env.DATABASE_URL ?? null,

@@ -20,7 +20,7 @@ import {
 } from '#operations/fields';
 import { faultsOf, parseInput } from '#operations/input';
 import { generateSecret } from '#operations/password-hash';
-import { addressTaken, nasNamed, overlapFaults } from '#operations/static-line';
+import { addressTaken, nasNamed, overlapFaults, refuseCrossedAddresses } from '#operations/static-line';
 import { change } from '#storage/change';
 import { violatedConstraint } from '#storage/database';
 import { subscriberPasswordAad } from '#storage/secrets';
@@ -63,6 +63,7 @@ export async function addSubscriber(
   try {
     const id = await change(desk.db, { actor: desk.actor, why: 'add subscriber', detail }, async (tx) => {
       const nasId = given.nas === null ? null : await nasNamed(tx, given.nas);
+      await refuseCrossedAddresses(tx, { ...given, addresses: given.addresses ?? [] }, null);
       const [subscriberId] = (await nextSubscriberIds(tx, 1)) as [number];
       const passwordSealed = desk.sealer.seal(password, subscriberPasswordAad(subscriberId));
       await insertSubscribers(tx, [{ ...given, id: subscriberId, passwordSealed, nasId }]);

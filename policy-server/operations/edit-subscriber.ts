@@ -20,7 +20,7 @@ import {
 } from '#operations/fields';
 import { parseInput } from '#operations/input';
 import { noSubscriberOfNumber } from '#operations/no-such-subscriber';
-import { addressTaken, nasNamed, overlapFaults } from '#operations/static-line';
+import { addressTaken, nasNamed, overlapFaults, refuseCrossedAddresses } from '#operations/static-line';
 import { change } from '#storage/change';
 import type { Queryable } from '#storage/database';
 import { nasIdsByName } from '#storage/nas';
@@ -86,6 +86,7 @@ export async function editSubscriber(
       Object.assign(detail, { username: was.username, changes });
       const record = edited(desk, was, given, line.nasId);
       wanted = record;
+      await refuseCrossedAddresses(tx, newAddresses(changes, record, line), was.id);
       await updateSubscriber(tx, record);
       if (line.nasId !== null && (changes.nas ?? changes.addresses) !== undefined) {
         await setStaticAddresses(tx, was.id, line.nasId, line.addresses);
@@ -98,6 +99,12 @@ export async function editSubscriber(
     throw taken ?? explainDuplicate(error, wanted) ?? error;
   }
 }
+
+/** Of what is written only what is new can be somebody else's. */
+const newAddresses = (changes: Changes, { staticIp }: SubscriberRecord, { addresses }: StaticLine) => ({
+  staticIp: changes.staticIp === undefined ? null : staticIp,
+  addresses: changes.addresses === undefined ? [] : addresses,
+});
 
 async function look(desk: Desk, q: Queryable, given: Given) {
   const was = (await lockSubscriberRecord(q, given.id)) ?? noSubscriberOfNumber(given.id);

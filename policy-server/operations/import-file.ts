@@ -159,12 +159,21 @@ function noPassword({ access: line, password }: { access?: unknown; password?: u
   return line === 'static' || (password ?? null) !== null ? [] : [`password: missing; give ${pppPassword.description}`];
 }
 
-/** Every address that stands in the file twice, also inside of a block, is a fault of the later line. */
+/**
+ * Every address that stands in the file twice, also inside of a block, is a fault of the later line. PPPoE lines with the
+ * same one are told by `Duplicates`.
+ */
 function overlapping(rows: readonly ImportRow[]): LineFault[] {
-  const given = rows.flatMap(({ addresses, line }) => addresses.map((address) => ({ address, by: line })));
-  return overlaps(given).map(({ address, by, with: other, withBy }) => {
-    const [earlier, later] = by < withBy ? [by, withBy] : [withBy, by];
-    return { line: later, reason: `addresses: ${address} overlaps with ${other} of line ${earlier}` };
+  const lines = rows.flatMap(({ addresses, line }) =>
+    addresses.map((address) => ({ address, by: { line, dials: false } })),
+  );
+  const dialers = rows.flatMap(({ staticIp, line }) =>
+    staticIp === null ? [] : [{ address: staticIp, by: { line, dials: true } }],
+  );
+  return overlaps([...lines, ...dialers]).flatMap(({ address, by, with: other, withBy }) => {
+    if (by.dials && withBy.dials) return [];
+    const [earlier, later] = by.line < withBy.line ? [by.line, withBy.line] : [withBy.line, by.line];
+    return [{ line: later, reason: `addresses: ${address} overlaps with ${other} of line ${earlier}` }];
   });
 }
 

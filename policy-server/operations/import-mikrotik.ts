@@ -17,7 +17,13 @@ import { insertGrants, type NewGrant } from '#storage/grants';
 import { type ListedPlan, listPlans } from '#storage/plans';
 import { subscriberIdsByUsername, suspendAll, updateFromRouter } from '#storage/router-import';
 import { subscriberPasswordAad } from '#storage/secrets';
-import { insertSubscribers, nextSubscriberIds, ownersOfAddresses, takenIdentities } from '#storage/subscribers';
+import {
+  insertSubscribers,
+  lockLineAddresses,
+  nextSubscriberIds,
+  ownersOfAddresses,
+  takenIdentities,
+} from '#storage/subscribers';
 
 /** What becomes of one secret. */
 export type SecretFate = 'add' | 'update' | 'keep';
@@ -123,6 +129,7 @@ export async function applyMikrotikImport(
   const detail: Record<string, unknown> = { routerOs: router.version };
   const why = { actor: desk.actor, why: 'import from router', detail };
   const work = async (tx: ChangeTransaction): Promise<MikrotikImported> => {
+    await lockLineAddresses(tx);
     const { rows, plans, preview } = await weigh(tx, router, parsed);
     const lines = preview.problems.map(({ line, reason }) => `line ${line}: ${reason}`);
     if (lines.length > 0 && !parsed.leaveOut) throw new InvalidInput(lines);

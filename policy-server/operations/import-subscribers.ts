@@ -12,8 +12,10 @@ import { nasIdsByName } from '#storage/nas';
 import { planNames, plansOnSale } from '#storage/plans';
 import { subscriberPasswordAad } from '#storage/secrets';
 import {
+  dialersWithin,
   insertStaticAddresses,
   insertSubscribers,
+  lockLineAddresses,
   type NewStaticAddress,
   nextSubscriberIds,
   ownersOfAddresses,
@@ -41,6 +43,7 @@ export async function importSubscribers(desk: Desk, csv: string): Promise<Import
     desk.db,
     { actor: desk.actor, why: 'import subscribers', detail: { rows: rows.length } },
     async (tx) => {
+      await lockLineAddresses(tx);
       // Again, inside: somebody else may have added one of them since, and unique constraints would name no line.
       refuse(await faultsAgainstDatabase(tx, rows, plans, nases));
       let grants = 0;
@@ -101,22 +104,28 @@ async function faultsAgainstDatabase(
     rows.map((row) => row.username),
     addresses,
   );
-  const held = await ownersOfAddresses(
-    q,
-    rows.flatMap((row) => row.addresses),
-  );
+  const ofLines = rows.flatMap((row) => row.addresses);
+  const held = await ownersOfAddresses(q, [...ofLines, ...addresses]);
+  const dialers = Map.groupBy(await dialersWithin(q, ofLines), ({ given }) => given);
   const ownerOf = new Map(held.map(({ given, username }) => [given, username]));
   const offered = (await planNames(q)).join(', ') || 'none yet, add one with: plan add';
   return rows.flatMap((row) => {
     const owner = row.staticIp === null ? undefined : taken.addresses.get(row.staticIp);
+    const lineOf = row.staticIp === null ? undefined : ownerOf.get(row.staticIp);
     return [
       ...(taken.usernames.has(row.username) ? [`username "${row.username}" is taken already`] : []),
       ...(owner === undefined ? [] : [`static_ip ${row.staticIp} belongs to ${owner} already`]),
+      ...(lineOf === undefined ? [] : [`static_ip ${row.staticIp} belongs to the line of ${lineOf} already`]),
       ...(row.nas === null || nases.has(row.nas) ? [] : [noNasFault(row.nas, [...nases.keys()])]),
       ...row.addresses.flatMap((address) => {
         const username = ownerOf.get(address);
         return username === undefined ? [] : [`addresses: ${address} belongs to the line of ${username} already`];
       }),
+      ...row.addresses.flatMap((address) =>
+        (dialers.get(address) ?? []).map(
+          ({ held, username }) => `addresses: ${address} holds ${held}, which belongs to ${username} already`,
+        ),
+      ),
       ...(row.plan === null || plans.has(row.plan) ? [] : [`there is no plan "${row.plan}"; there are: ${offered}`]),
     ].map((reason) => ({ line: row.line, reason }));
   });

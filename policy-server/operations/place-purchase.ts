@@ -6,9 +6,10 @@ import { actingSubscriber, type Desk } from '#operations/desk';
 import { rowNumber } from '#operations/fields';
 import { parseInput } from '#operations/input';
 import { noSubscriberOfNumber } from '#operations/no-such-subscriber';
+import { settle } from '#operations/settle-purchase';
 import { change } from '#storage/change';
 import type { Queryable } from '#storage/database';
-import { cancelWaiting, insertPurchase, revisionForSale, type SoldRevision } from '#storage/purchases';
+import { cancelWaiting, insertPurchase, lockPurchase, revisionForSale, type SoldRevision } from '#storage/purchases';
 import { findSubscriberAccount, type SubscriberAccount } from '#storage/subscribers';
 
 /** How long an order may wait for its money; money that comes later still counts. */
@@ -27,14 +28,15 @@ export type Order = z.output<typeof placePurchaseSchema>;
 /**
  * Orders a plan for a subscriber: it waits 24 h for its money. What the subscriber ordered before and did not pay is
  * cancelled. The subscriber in person (actor `subscriber:<id>`) can only order for themselves, what is on the portal,
- * and not while suspended.
+ * and not while suspended; what costs nothing is theirs at once (`grantId`), for there is nothing to wait for. A free
+ * package that is on the portal can be taken again and again: staff who do not want that do not show it there.
  *
  * @throws InvalidInput when there is no such subscriber, or the plan is not for sale (as it was shown)
  */
 export async function placePurchase(
   desk: Desk,
   input: Readonly<Record<string, unknown>>,
-): Promise<{ readonly number: string }> {
+): Promise<{ readonly number: string; readonly grantId: number | null }> {
   const order = parseInput(placePurchaseSchema, input);
   const detail: Record<string, unknown> = {};
   const why = { actor: desk.actor, why: 'order package', subscriberId: order.subscriberId, detail };
@@ -42,8 +44,11 @@ export async function placePurchase(
     const subscriber = await lockBuyer(tx, desk, order.subscriberId);
     const number = newPurchaseNumber();
     const placed = await place(tx, desk, subscriber, { ...order, number });
-    Object.assign(detail, { username: subscriber.username, ...placed });
-    return { number };
+    const isFree = actingSubscriber(desk) !== null && placed.priceRupiah === 0;
+    const given = isFree ? await settle(tx, desk, (await lockPurchase(tx, number))!, null) : null;
+    const grantId = given?.grantId ?? null;
+    Object.assign(detail, { username: subscriber.username, ...placed, ...(isFree ? { grantId } : {}) });
+    return { number, grantId };
   });
 }
 

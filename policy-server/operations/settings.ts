@@ -14,7 +14,9 @@ export { readSettings, settingChanges } from '#storage/settings';
 
 /**
  * Saves the given fields of one section; those not given stay as they are. A form may send texts: numbers, lists parted by
- * commas, '' for none. `company.zone` takes effect at the next start, all else within seconds.
+ * commas, '' for none. Quiet hours are two times: who clears one of them and leaves the other alone clears both, who gives
+ * one where there are none gets the other's beginning value. `company.zone` takes effect at the next start, all else
+ * within seconds.
  *
  * @throws InvalidInput for wrong fields
  */
@@ -27,7 +29,10 @@ export async function saveSettings<Section extends SettingsSection>(
   return change(desk.db, { actor: desk.actor, why: 'save settings', detail }, async (tx) => {
     const before: Readonly<Record<string, unknown>> = (await readSettings(tx))[section];
     const schema: z.ZodObject = SETTINGS[section];
-    const after: Readonly<Record<string, unknown>> = parseInput(schema, merged(before, input));
+    const after: Readonly<Record<string, unknown>> = parseInput(
+      schema,
+      merged(before, bothQuiet(section, before, input)),
+    );
     refuseHalfQuiet(after);
     const changed = Object.keys(after).filter((field) => json(after[field]) !== json(before[field]));
     const of = (value: Readonly<Record<string, unknown>>) =>
@@ -53,6 +58,27 @@ function merged(
 
 const isGroup = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const QUIET = [
+  ['quietFrom', 'quietTo'],
+  ['quietTo', 'quietFrom'],
+] as const;
+
+/** The other quiet hour, where one was given or cleared alone that cannot stand alone. */
+function bothQuiet(
+  section: SettingsSection,
+  before: Readonly<Record<string, unknown>>,
+  input: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if (section !== 'reminders') return input;
+  const isNone = (value: unknown) => value === null || (typeof value === 'string' && value.trim() === '');
+  for (const [given, other] of QUIET) {
+    if (input[given] === undefined || input[other] !== undefined) continue;
+    if (isNone(input[given])) return { ...input, [other]: null };
+    if (before[other] === null) return { ...input, [other]: SETTINGS.reminders.parse({})[other] };
+  }
+  return input;
+}
 
 function refuseHalfQuiet({ quietFrom, quietTo }: Readonly<Record<string, unknown>>): void {
   if ((quietFrom === null) !== (quietTo === null)) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { assert } from '#domain/assert';
 import { InvalidInput } from '#domain/errors';
 import { printLocalBytes, printLocalDateTime } from '#domain/print-local';
 import { addPeriod, type Instant } from '#domain/time';
@@ -57,12 +58,12 @@ export async function settlePurchase(desk: Desk, input: Readonly<Record<string, 
   });
 }
 
-/** Settles a purchase in the caller's transaction; its row and its subscriber's are locked. */
+/** Settles a purchase in the caller's transaction; its row and its subscriber's are locked. `payment` null: it costs nothing. */
 export async function settle(
   tx: ChangeTransaction,
   desk: Desk,
   purchase: LockedPurchase,
-  { method, note }: PaymentByHand,
+  payment: PaymentByHand | null,
 ): Promise<Settled> {
   const { grantId: before, from: begun, until: ended, subscriberId } = purchase;
   if (before !== null) return { grantId: before, from: begun!, until: ended!, alreadySettled: true };
@@ -73,8 +74,9 @@ export async function settle(
     { subscriberId, planRevisionId: purchase.planRevisionId, from, until },
   ])) as [number];
   await setGranted(tx, purchase.id, grantId, at);
-  if (purchase.priceRupiah > 0) {
-    const money = { method, amountRupiah: purchase.priceRupiah, receivedAt: at, receivedBy: desk.actor, note };
+  assert(payment !== null || purchase.priceRupiah === 0, 'what costs something is paid for');
+  if (payment !== null && purchase.priceRupiah > 0) {
+    const money = { ...payment, amountRupiah: purchase.priceRupiah, receivedAt: at, receivedBy: desk.actor };
     await insertPayment(tx, { purchaseId: purchase.id, subscriberId, ...money });
   }
   await queueNotice(tx, desk, {

@@ -3,7 +3,7 @@ import { overlaps } from '#operations/ipv4-blocks';
 import type { Database, Queryable } from '#storage/database';
 import { violatedConstraint } from '#storage/database';
 import { nasIdsByName } from '#storage/nas';
-import { ownersOfAddresses } from '#storage/subscribers';
+import { dialersWithin, lockLineAddresses, ownersOfAddresses } from '#storage/subscribers';
 
 /** The NAS of this name. @throws InvalidInput when there is none */
 export async function nasNamed(q: Queryable, name: string): Promise<number> {
@@ -26,6 +26,30 @@ export function overlapFaults(addresses: readonly string[]): string[] {
   return overlaps(addresses.map((address) => ({ address, by: null }))).map(
     ({ address, with: other }) => `addresses: ${address} and ${other} overlap; give each address once`,
   );
+}
+
+/**
+ * Refuses an address of a PPPoE line that a static line has, and the other way round. In a transaction, before the write:
+ * until it ends nobody else gives addresses away.
+ *
+ * @throws InvalidInput naming whose it is
+ */
+export async function refuseCrossedAddresses(
+  tx: Queryable,
+  { staticIp, addresses }: { readonly staticIp: string | null; readonly addresses: readonly string[] },
+  subscriberId: number | null,
+): Promise<void> {
+  if (staticIp === null && addresses.length === 0) return;
+  await lockLineAddresses(tx);
+  const owners = await ownersOfAddresses(tx, staticIp === null ? [] : [staticIp], subscriberId);
+  const dialers = await dialersWithin(tx, addresses, subscriberId);
+  const faults = [
+    ...owners.map(
+      ({ given, username }) => `staticIp ${given} belongs to the line of ${username}; give another address`,
+    ),
+    ...dialers.map(({ given, held, username }) => `addresses: ${given} holds ${held}, which belongs to ${username}`),
+  ];
+  if (faults.length > 0) throw new InvalidInput(faults);
 }
 
 /**

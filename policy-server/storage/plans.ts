@@ -166,6 +166,14 @@ export async function planOffers(q: Queryable): Promise<Omit<ListedPlan, 'grants
   return (await q.query<Row>(`select newest.* from (${NEWEST}) as newest order by name`)).map(listed);
 }
 
+/** Every plan on sale in its newest revision, in the order of the offer, the cheaper first; nothing is counted. */
+export async function plansOffered(q: Queryable): Promise<Omit<ListedPlan, 'grantsInForce'>[]> {
+  const rows = await q.query<Row>(
+    `select newest.* from (${NEWEST}) as newest where not retired order by position, "priceRupiah", name`,
+  );
+  return rows.map(listed);
+}
+
 /** One plan in its newest revision, on sale or not. `lock` keeps every other transaction from changing it until ours ends. */
 export async function findPlan(
   q: Queryable,

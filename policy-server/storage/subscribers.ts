@@ -184,6 +184,30 @@ export async function ownersOfAddresses(
   );
 }
 
+/** Which of these addresses (or blocks) hold the address that somebody's PPPoE line is given, and whose. */
+export async function dialersWithin(
+  q: Queryable,
+  addresses: readonly string[],
+  exceptSubscriberId: number | null = null,
+): Promise<{ readonly given: string; readonly held: string; readonly username: string }[]> {
+  if (addresses.length === 0) return [];
+  return q.query(
+    // Between the ends of the block, which an index can look up for each; `<<=` with a column at its right it cannot.
+    `select given, host(static_ip) as held, username from unnest($1::text[]) with ordinality as wanted (given, place)
+       join subscriber on static_ip between host(network(given::inet))::inet and host(broadcast(given::inet))::inet
+      where id is distinct from $2::bigint order by place, static_ip`,
+    [addresses, exceptSubscriberId],
+  );
+}
+
+/**
+ * Until the transaction ends nobody else gives addresses to lines: those of PPPoE lines and of static ones lie in two tables,
+ * and no constraint holds them apart.
+ */
+export async function lockLineAddresses(tx: Queryable): Promise<void> {
+  await tx.query("select pg_advisory_xact_lock(hashtext('gerbang: addresses of lines'))");
+}
+
 /** Which of these user names and addresses belong to somebody already. */
 export async function takenIdentities(
   q: Queryable,

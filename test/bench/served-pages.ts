@@ -96,7 +96,13 @@ async function loginCustomers(db: Database, masterKeyFile: string, at: Instant):
     [CUSTOMERS],
   );
   const [plan] = await db.query<{ id: number }>('select max(id) as id from plan_revision');
-  const desk = { db, sealer: loadMasterKey(masterKeyFile), clock: systemClock, zone: 'Asia/Jakarta', publicUrl: null };
+  const desk = {
+    db,
+    sealer: loadMasterKey(masterKeyFile),
+    clock: systemClock,
+    zone: 'Asia/Jakarta',
+    publicUrl: 'http://portal.bench',
+  };
   return Promise.all(
     rows.map(async ({ id, address }) => {
       await db.execute(

@@ -83,6 +83,26 @@ describe('ordering a package', () => {
     desk.setClock(NOW);
   });
 
+  test('one that costs nothing is given at once to a customer who orders it, as often as they like, and no payment is made up', async () => {
+    const { id } = await subscriber();
+    await notDue(id);
+    const free = { subscriberId: id, planRevisionId: plans.gift };
+    const first = await placePurchase(self(id), free);
+    expect(await shown(first.number)).toMatchObject({ state: 'done', from: NOW, payments: [] });
+    expect(await due(id)).toHaveLength(1);
+    expect((await messagesOf(desk.db, id)).map(({ notice }) => notice)).toEqual(['activated']);
+    expect((await lastAudit(id)).detail).toMatchObject({
+      number: first.number,
+      priceRupiah: 0,
+      grantId: first.grantId,
+    });
+    const again = await placePurchase(self(id), free);
+    expect(await shown(again.number)).toMatchObject({ state: 'done', from: (await shown(first.number)).until });
+    expect((await placePurchase(self(id), { ...free, planRevisionId: plans['prepaid-20mbps'] })).grantId).toBeNull();
+    // Staff may mean something by letting it wait.
+    expect((await placePurchase(desk, free)).grantId).toBeNull();
+  });
+
   test('two orders at the same moment leave one that waits', async () => {
     const { id } = await subscriber();
     await Promise.all([order(id), order(id, 'unlimited'), order(id)]);

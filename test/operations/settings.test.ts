@@ -78,7 +78,8 @@ describe('the settings of the company', () => {
     ['reminders', { endingSoonHours: '0' }, /^endingSoonHours "0" is not usable; give whole hours from 1 to 168/],
     ['reminders', { quotaShares: '80,101' }, /^quotaShares "80,101" is not usable/],
     ['reminders', { quietFrom: '24:00' }, /^quietFrom "24:00" is not usable; give a time of the day/],
-    ['reminders', { quietFrom: '' }, /^quietFrom and quietTo go together/],
+    ['reminders', { quietFrom: '', quietTo: '07:00' }, /^quietFrom and quietTo go together/],
+    ['reminders', { quietFrom: '21:00', quietTo: '' }, /^quietFrom and quietTo go together/],
     ['reminders', { quietFrom: '07:00' }, /^quietTo is the same as quietFrom/],
     ['walledGarden', { hosts: 'app.midtrans.com; rm -rf' }, /^hosts "app\.midtrans\.com; rm -rf" is not usable/],
     ['walledGarden', { hosts: 'a.example"]' }, /is not usable; give host names/],
@@ -90,6 +91,24 @@ describe('the settings of the company', () => {
     expect(await faults(saveSettings(desk, section, input))).toEqual([expect.stringMatching(line)]);
     expect(await readSettings(desk.db)).toEqual(before);
   });
+
+  test.each(['quietFrom', 'quietTo'] as const)(
+    'quiet hours are two times: clearing %s alone clears both, and giving it alone brings the other back',
+    async (field) => {
+      const quiet = async () => {
+        const { quietFrom, quietTo } = (await readSettings(desk.db)).reminders;
+        return { quietFrom, quietTo };
+      };
+      await saveSettings(desk, 'reminders', { quietFrom: '22:00', quietTo: '06:00' });
+      const cleared = await saveSettings(desk, 'reminders', { [field]: '' });
+      expect([...cleared.changed].sort()).toEqual(['quietFrom', 'quietTo']);
+      expect(await quiet()).toEqual({ quietFrom: null, quietTo: null });
+      await saveSettings(desk, 'reminders', { endingSoonHours: 24 });
+      expect(await quiet()).toEqual({ quietFrom: null, quietTo: null });
+      await saveSettings(desk, 'reminders', { [field]: '20:00' });
+      expect(await quiet()).toEqual({ quietFrom: '21:00', quietTo: '07:00', [field]: '20:00' });
+    },
+  );
 
   test('what another version stored and we cannot use has its beginning value; the rest of the section stays', async () => {
     await desk.db.query(

@@ -183,7 +183,8 @@ describeWithChromium('from postpaid to prepaid and through a package', () => {
   test('staff read the whole story on one page', async () => {
     await findCustomer('budi');
     const text = await office.locator('#timeline').textContent();
-    for (const said of ['Dipindahkan ke prepaid', 'Pesan Portal ID & PIN: dibaca', 'Membayar Rp 75.000', 'CoA']) expect(text).toContain(said);
+    for (const said of ['Dipindahkan ke prepaid', 'Pesan Portal ID & PIN: dibaca', 'Membayar Rp 75.000', 'CoA'])
+      expect(text).toContain(said);
     expect(provider.system.output()).not.toMatch(/mistake of ours|fatal/i);
   }, 30_000);
 });

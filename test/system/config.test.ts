@@ -79,11 +79,21 @@ describe('the environment', () => {
       'RADIUS_ACCT_PORT=1813 is also RADIUS_AUTH_PORT; give each a port of its own, for example RADIUS_ACCT_PORT=1814',
     ],
     [
+      { TRUSTED_PROXIES: '127.0.0.1' },
+      'TRUSTED_PROXIES needs PUBLIC_URL: say where browsers reach the proxy, for example PUBLIC_URL=https://portal.example.net',
+    ],
+    [
       { HTTP_HOST: 'all of them' },
       'HTTP_HOST="all of them" is not usable; allowed is an address or name of this machine, for example 0.0.0.0 or 127.0.0.1',
     ],
   ])('%j is refused in one line that says what to write', (environment, line) => {
     expect(faultsOf(environment)).toEqual([line]);
+  });
+
+  test('proxies are believed once it is known where browsers reach them', () => {
+    const proxied = { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/24', PUBLIC_URL: 'https://portal.example.net' };
+    expect(readConfig(proxied).trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/24']);
+    expect(readConfig({ PUBLIC_URL: 'https://portal.example.net' }).trustedProxies).toEqual([]);
   });
 
   test('all that is wrong is said at once', () => {

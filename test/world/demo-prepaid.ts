@@ -136,9 +136,9 @@ async function buy(stage: Stage, provider: Provider, office: Browserlike, who: S
 
 /**
  * From now on prints every message that arrives on a phone, and every address that stands in another list of the router
- * than before. Returns what ends it.
+ * than before.
  */
-export function watch(stage: Stage, { whatsapp, api }: Provider): () => void {
+export function watch(stage: Stage, { whatsapp, api }: Provider): { look(): void; end(): void } {
   let shown = 0;
   const lists = new Map<string, string>();
   const look = () => {
@@ -152,7 +152,7 @@ export function watch(stage: Stage, { whatsapp, api }: Provider): () => void {
     }
   };
   const timer = setInterval(look, 100);
-  return () => clearInterval(timer);
+  return { look, end: () => clearInterval(timer) };
 }
 
 const quoted = (text: string): string =>
@@ -179,7 +179,7 @@ ${cards.join('\n')}
   2. As the office: "Pesanan" (${url}/prepaid/purchases), "Tunai diterima".
   3. Watch this terminal: the CoA for wati or the list for toko, then the WhatsApp message. The customer's page tells it too.
   4. Look at the customer's timeline: "Pelanggan", the name. Everything that just happened stands there.
-  5. A package that ends in half a minute, in a second terminal in this folder:
+  5. A package that ends in half a minute (before toko has bought one), in a second terminal in this folder:
      ${gerbang} grant add --username toko --plan ${PACKAGE} --until $(node -p 'new Date(Date.now() + 30000).toISOString()')
 
 Also in the second terminal:

@@ -41,18 +41,19 @@ async function show(provider: Provider): Promise<void> {
   const { system, router } = provider;
   await setUp(stage, system, CUSTOMERS);
   await radiusStory(stage, system, router);
-  const endWatch = watch(stage, provider);
+  const watched = watch(stage, provider);
   const served = await prepaidStory(stage, provider);
   const { seen, missed } = stage;
   const notSeen = missed.length > 0 ? `, ${missed.length} were not: ${missed.join('; ')}` : '';
   stage.heading(`${seen} things were seen as expected${notSeen}`);
   if (!flags.once) {
+    watched.look();
     console.log(invitation(provider, served));
     const timer = live(router);
     await interrupted;
     clearInterval(timer);
   }
-  endWatch();
+  watched.end();
 }
 
 async function demo(): Promise<void> {

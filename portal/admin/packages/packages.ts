@@ -18,7 +18,7 @@ import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, formOf, rowNumber } from '#portal/shared/forms';
 import { planRevisions, planUses } from '#storage/plan-uses';
-import { findPlan, type ListedPlan, listPlans, usesOfPlan } from '#storage/plans';
+import { findPlan, type ListedPlan, plansOffered, usesOfPlan } from '#storage/plans';
 import { listSpeedProfiles } from '#storage/speed-profiles';
 
 const PATH = '/prepaid/packages';
@@ -82,10 +82,7 @@ const termsOf = (context: Context, one: Pick<FoundPlan, 'period' | 'rate' | 'all
 });
 
 async function list(context: Context): Promise<FastifyReply> {
-  const [all, uses] = await Promise.all([listPlans(context.db), planUses(context.db, context.now)]);
-  const onSale = all
-    .filter((one) => !one.retired)
-    .sort((one, other) => one.position - other.position || one.priceRupiah - other.priceRupiah);
+  const [onSale, uses] = await Promise.all([plansOffered(context.db), planUses(context.db, context.now)]);
   const title = context.t('packages-staff.title');
   const rows = onSale.map((one) => ({
     ...one,

@@ -9,7 +9,7 @@ export const MOST_DIFFERING = 200;
 const FRESH_MS = 30 * SECOND;
 /** A comparison that took long is not begun again for so many times as long. */
 const REST_TIMES = 20;
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 30;
 
 /**
  * Compares what every live session was told with what is decided, for the page of the redirect. With tens of thousands

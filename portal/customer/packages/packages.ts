@@ -18,6 +18,7 @@ export function packagesPage(doors: Doors): void {
       placePurchase(context.desk, { subscriberId: context.subscriberId, planRevisionId, begins }),
     );
     if (placed.faults !== undefined) return list(context, 422, await refusal(context));
+    if (placed.done.grantId !== null) context.opened.live.wakeEnforcement();
     return context.redirect(`/prepaid/portal/orders/${placed.done.number}`);
   });
 }

@@ -117,90 +117,110 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     SLOW,
   );
 
-  test('a PIN that was just made, its slip and the sheet of many look right, and print without the menu', async () => {
-    for (const width of [360, 1280]) {
-      const context = await open(pages, width, 'light');
+  test(
+    'a PIN that was just made, its slip and the sheet of many look right, and print without the menu',
+    async () => {
+      for (const width of [360, 1280]) {
+        const context = await open(pages, width, 'light');
+        const page = await context.newPage();
+        await page.goto(`${pages.url}/customers/21/pin`);
+        await page.click('form[action$="/pin"] button:not(.plain)');
+        await page.waitForSelector('.slip');
+        expect(await looksFaults(page)).toEqual([]);
+        await page.emulateMedia({ media: 'print' });
+        expect(await page.isVisible('.slip')).toBe(true);
+        expect(await page.isVisible('nav')).toBe(false);
+        expect(await page.isVisible('main h1')).toBe(false);
+        await context.close();
+      }
+    },
+    SLOW,
+  );
+
+  test(
+    'charts are drawn where there are scripts, and a line stands there where there are none',
+    async () => {
+      const context = await open(pages, 1280, 'light');
       const page = await context.newPage();
-      await page.goto(`${pages.url}/customers/21/pin`);
-      await page.click('form[action$="/pin"] button:not(.plain)');
-      await page.waitForSelector('.slip');
-      expect(await looksFaults(page)).toEqual([]);
-      await page.emulateMedia({ media: 'print' });
-      expect(await page.isVisible('.slip')).toBe(true);
-      expect(await page.isVisible('nav')).toBe(false);
-      expect(await page.isVisible('main h1')).toBe(false);
+      const problems: string[] = [];
+      page.on('pageerror', (error) => problems.push(error.message));
+      await page.goto(`${pages.url}/prepaid/dashboard`);
+      await page.waitForSelector('.chart canvas');
+      expect(await page.locator('.chart canvas').count()).toBe(5);
+      expect(await page.locator('.chart .u-legend').first().textContent()).toMatch(/Pendapatan.*Rp/);
+      expect(problems).toEqual([]);
       await context.close();
-    }
-  }, SLOW);
+      const plain = await browser.newContext({ javaScriptEnabled: false });
+      await plain.addCookies([
+        { name: COOKIES.staff, value: (await pages.loginStaff('owner')).cookies.get(COOKIES.staff)!, url: pages.url },
+      ]);
+      const without = await plain.newPage();
+      await without.goto(`${pages.url}/prepaid/dashboard`);
+      expect(await without.locator('.chart svg.spark').count()).toBe(5);
+      await plain.close();
+    },
+    SLOW,
+  );
 
-  test('charts are drawn where there are scripts, and a line stands there where there are none', async () => {
-    const context = await open(pages, 1280, 'light');
-    const page = await context.newPage();
-    const problems: string[] = [];
-    page.on('pageerror', (error) => problems.push(error.message));
-    await page.goto(`${pages.url}/prepaid/dashboard`);
-    await page.waitForSelector('.chart canvas');
-    expect(await page.locator('.chart canvas').count()).toBe(5);
-    expect(await page.locator('.chart .u-legend').first().textContent()).toMatch(/Pendapatan.*Rp/);
-    expect(problems).toEqual([]);
-    await context.close();
-    const plain = await browser.newContext({ javaScriptEnabled: false });
-    await plain.addCookies([
-      { name: COOKIES.staff, value: (await pages.loginStaff('owner')).cookies.get(COOKIES.staff)!, url: pages.url },
-    ]);
-    const without = await plain.newPage();
-    await without.goto(`${pages.url}/prepaid/dashboard`);
-    expect(await without.locator('.chart svg.spark').count()).toBe(5);
-    await plain.close();
-  }, SLOW);
+  test(
+    'the bar of bulk actions comes with the first selected line, also without scripts',
+    async () => {
+      for (const javaScriptEnabled of [true, false]) {
+        const context = await browser.newContext({ javaScriptEnabled });
+        await context.addCookies([
+          { name: COOKIES.staff, value: (await pages.loginStaff('owner')).cookies.get(COOKIES.staff)!, url: pages.url },
+        ]);
+        const page = await context.newPage();
+        await page.goto(`${pages.url}/customers?billing=postpaid`);
+        expect(await page.isVisible('.bulk')).toBe(false);
+        await page.check('input[name=id] >> nth=0');
+        expect(await page.isVisible('.bulk')).toBe(true);
+        await page.check('input[name=id] >> nth=1');
+        await page.selectOption('#do', 'tag');
+        await page.click('.bulk button');
+        expect(await page.textContent('h1')).toBe('Beri tag pada 2 pelanggan');
+        await context.close();
+      }
+    },
+    SLOW,
+  );
 
-  test('the bar of bulk actions comes with the first selected line, also without scripts', async () => {
-    for (const javaScriptEnabled of [true, false]) {
-      const context = await browser.newContext({ javaScriptEnabled });
+  test(
+    'work over many lines moves its bar by itself and ends in what came of it',
+    async () => {
+      const context = await open(pages, 360, 'light');
+      const page = await context.newPage();
+      await page.goto(`${pages.url}/customers?billing=postpaid`);
+      await page.check('input[name=id] >> nth=0');
+      await page.check('input[name=all]');
+      await page.click('.bulk button');
+      await page.click('main form button');
+      await page.waitForURL('**/jobs/**');
+      await page.waitForSelector('[data-done]');
+      expect(await looksFaults(page)).toEqual([]);
+      await page.click('form[action$="/pins"] button');
+      await page.waitForSelector('.slips .slip');
+      expect(await looksFaults(page)).toEqual([]);
+      await context.close();
+    },
+    SLOW,
+  );
+
+  test(
+    'the fields of a static line come when it is chosen, without scripts',
+    async () => {
+      const context = await browser.newContext({ javaScriptEnabled: false });
       await context.addCookies([
         { name: COOKIES.staff, value: (await pages.loginStaff('owner')).cookies.get(COOKIES.staff)!, url: pages.url },
       ]);
       const page = await context.newPage();
-      await page.goto(`${pages.url}/customers?billing=postpaid`);
-      expect(await page.isVisible('.bulk')).toBe(false);
-      await page.check('input[name=id] >> nth=0');
-      expect(await page.isVisible('.bulk')).toBe(true);
-      await page.check('input[name=id] >> nth=1');
-      await page.selectOption('#do', 'tag');
-      await page.click('.bulk button');
-      expect(await page.textContent('h1')).toBe('Beri tag pada 2 pelanggan');
+      await page.goto(`${pages.url}/customers/new`);
+      expect([await page.isVisible('#password'), await page.isVisible('#addresses')]).toEqual([true, false]);
+      await page.check('input[name=access][value=static]');
+      expect([await page.isVisible('#password'), await page.isVisible('#addresses')]).toEqual([false, true]);
       await context.close();
-    }
-  }, SLOW);
-
-  test('work over many lines moves its bar by itself and ends in what came of it', async () => {
-    const context = await open(pages, 360, 'light');
-    const page = await context.newPage();
-    await page.goto(`${pages.url}/customers?billing=postpaid`);
-    await page.check('input[name=id] >> nth=0');
-    await page.check('input[name=all]');
-    await page.click('.bulk button');
-    await page.click('main form button');
-    await page.waitForURL('**/jobs/**');
-    await page.waitForSelector('[data-done]');
-    expect(await looksFaults(page)).toEqual([]);
-    await page.click('form[action$="/pins"] button');
-    await page.waitForSelector('.slips .slip');
-    expect(await looksFaults(page)).toEqual([]);
-    await context.close();
-  }, SLOW);
-
-  test('the fields of a static line come when it is chosen, without scripts', async () => {
-    const context = await browser.newContext({ javaScriptEnabled: false });
-    await context.addCookies([
-      { name: COOKIES.staff, value: (await pages.loginStaff('owner')).cookies.get(COOKIES.staff)!, url: pages.url },
-    ]);
-    const page = await context.newPage();
-    await page.goto(`${pages.url}/customers/new`);
-    expect([await page.isVisible('#password'), await page.isVisible('#addresses')]).toEqual([true, false]);
-    await page.check('input[name=access][value=static]');
-    expect([await page.isVisible('#password'), await page.isVisible('#addresses')]).toEqual([false, true]);
-    await context.close();
-    expect(pages.logged).toEqual([]);
-  }, SLOW);
+      expect(pages.logged).toEqual([]);
+    },
+    SLOW,
+  );
 });

@@ -33,6 +33,7 @@ async function ended(path: string): Promise<Page> {
 }
 
 test('300 are migrated: first a preview, then progress, a stop, and the PINs of those who were moved, once', async () => {
+  await people(2);
   await people(300, { tags: ['semua'] });
   await browser.open('/customers?tag=semua');
   const selection = { do: 'migrate', all: 'yes', tag: 'semua', path: '/customers' };

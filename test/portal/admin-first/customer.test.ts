@@ -25,9 +25,9 @@ afterAll(() => pages.stop());
 const said = async (path: string): Promise<string> => textOf((await browser.open(path)).text);
 
 /** What the page says of acts a moment ago: the audit's own clock is the database's. */
-async function edits(id: number): Promise<string> {
+async function edits(id: number, show = '?show=edits'): Promise<string> {
   pages.setClock(Math.max(NOW, Date.now() + MINUTE));
-  const { text } = await (await pages.loginStaff('owner')).open(`/customers/${id}?show=edits`);
+  const { text } = await (await pages.loginStaff('owner')).open(`/customers/${id}${show}`);
   pages.setClock(NOW);
   return textOf(text);
 }
@@ -193,6 +193,9 @@ test('a package sold over the counter is a payment and a grant, and sent twice i
     'Memesan 20GB - 20Mbps',
   ])
     expect(page).toContain(told);
+  // One sale is told once, though the audit has it too.
+  expect(await edits(id, '')).not.toContain('Paket dijual');
+  expect(await edits(id)).toContain('Paket dijual');
   const next = await browser.open(`/customers/${id}/sell`);
   expect(textOf(next.text)).toContain('Setelah paket sekarang berakhir 21 Des 2026 09.00 WIB');
 });

@@ -48,16 +48,19 @@ test('filters, search and sorting say who is shown, and stand in the address', a
   await addGrant(desk, { username: 'ayu', plan: '20GB - 20Mbps' });
   await addGrant(desk, { username: 'budi', plan: '20GB - 20Mbps', from: '2026-09-01', until: '2026-10-01' });
   await suspend(desk, 'dodi');
+  await addPerson(desk, { username: 'eko', name: 'Eko Purnomo' });
+  await addGrant(desk, { username: 'eko', plan: '20GB - 20Mbps', from: '2026-11-01', until: '2026-11-21T20:00+07:00' });
 
-  const all = ['Ayu Lestari', 'Budi Santoso', 'Citra Dewi', 'Dodi Hartono'];
+  const all = ['Ayu Lestari', 'Budi Santoso', 'Citra Dewi', 'Dodi Hartono', 'Eko Purnomo'];
   expect(await names('/customers')).toEqual(all);
   expect(await names('/customers?sort=name&direction=desc')).toEqual([...all].reverse());
   expect(await names('/customers?sort=created')).toEqual([...all].reverse());
-  expect((await names('/customers?sort=ends')).slice(0, 2)).toEqual(['Budi Santoso', 'Ayu Lestari']);
+  expect((await names('/customers?sort=ends')).slice(0, 2)).toEqual(['Budi Santoso', 'Eko Purnomo']);
   expect(await names('/prepaid/customers')).toEqual(all.filter((name) => name !== 'Budi Santoso'));
   expect(await names('/customers?billing=postpaid')).toEqual(['Budi Santoso']);
   expect(await names('/customers?access=static')).toEqual(['Citra Dewi']);
-  expect(await names('/customers?standing=served')).toEqual(['Ayu Lestari']);
+  expect(await names('/customers?standing=served')).toEqual(['Ayu Lestari', 'Eko Purnomo']);
+  expect(await names('/customers?standing=ends-soon')).toEqual(['Eko Purnomo']);
   expect(await names('/customers?standing=expired')).toEqual(['Budi Santoso']);
   expect(await names('/customers?standing=lapsed')).toEqual(['Budi Santoso']);
   expect(await names('/customers?standing=no-package')).toEqual(['Citra Dewi']);

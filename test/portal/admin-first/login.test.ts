@@ -165,6 +165,19 @@ test('one sees where one is logged in, and ends the others', async () => {
   expect((await browser.fetch('/customers')).status).toBe(200);
 });
 
+test('all others are ended with one press, and this one goes on', async () => {
+  const { username, browser } = await settled();
+  const others = [pages.browser(), pages.browser()];
+  for (const other of others) {
+    await other.open('/login');
+    await other.submit('/login', { username, password: OWN });
+  }
+  await browser.open('/account');
+  expect(textOf((await browser.submit('/account/sessions/end', { key: 'others' })).text)).toContain('2 sesi diakhiri');
+  for (const other of others) expect((await other.fetch('/customers')).status).toBe(303);
+  expect((await browser.fetch('/customers')).status).toBe(200);
+});
+
 test('nobody ends a session of somebody else', async () => {
   const victim = await settled();
   const { browser } = await settled();

@@ -31,7 +31,9 @@ test('what waits for its money stands first, is settled and cancelled there, and
   const [paid, dropped] = [await order('Bayar Tunai'), await order('Tidak Jadi')];
   await order('Masih Menunggu');
   expect(await said('/prepaid/purchases')).toContain('3 menunggu pembayaran');
-  await browser.open('/prepaid/purchases');
+  const { text } = await browser.open('/prepaid/purchases');
+  // Not once more among all others.
+  expect(text.match(/Bayar Tunai/g)).toHaveLength(1);
   const nonsense = await browser.submit(`/prepaid/purchases/${paid}/settle`, { method: 'emas' });
   expect(textOf(nonsense.text)).toContain('3 menunggu pembayaran');
   expect(textOf((await browser.submit(`/prepaid/purchases/${paid}/settle`, { method: 'cash' })).text)).toContain(

@@ -29,7 +29,7 @@ beforeAll(async () => {
 
   const { desk, db } = pages;
   const moved = await addPerson(desk, { name: 'Pindah Prepaid', phone: '081200000001', billing: 'postpaid' });
-  [{ pin }] = (await migrateToPrepaid(desk, [moved.id])).moved as [{ pin: string }];
+  pin = (await migrateToPrepaid(desk, [moved.id])).moved[0]!.pin;
   const write = async (name: string, phone: string) => {
     const { id } = await addPerson(desk, { name, phone });
     return (await sendByHand(desk, { subscriberId: id, text: SAID })).id;

@@ -161,6 +161,7 @@ test('secrets of the Cloud API are set, kept and forgotten; no page ever shows o
   });
   expect(textOf(seen[0]!).match(/sudah diisi/g)).toHaveLength(3);
   await save({ ...CLOUD, token: '', perMinute: '9' });
+  expect(textOf(seen[1]!)).toContain('Pengaturan disimpan');
   expect(await secret()).toBe(TOKEN);
   expect((await readSettings(pages.db)).whatsapp.perMinute).toBe(9);
   // Beside a fault, too, what was typed as a secret does not come back.

@@ -1,0 +1,12 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDatabase } from '#storage/database';
+import { printReport } from '#test/bench/report';
+import { measureServedPages } from '#test/bench/served-pages';
+const folder = process.argv[2]!;
+const db = openDatabase({ url: readFileSync(join(folder, 'url'), 'utf8'), poolSize: 4 });
+await db.execute("delete from staff where username = 'bench'").catch(() => db.execute("update staff set username = username || id"));
+await db.execute('delete from web_session'); await db.execute('delete from portal_account');
+await db.execute("update staff set username = username || '-' || id where username = 'bench'");
+console.log(printReport(await measureServedPages(db, mkdtempSync(join(folder, 'run-')), 100_000)));
+await db.close();
