@@ -172,8 +172,9 @@ function overlapping(rows: readonly ImportRow[]): LineFault[] {
   );
   return overlaps([...lines, ...dialers]).flatMap(({ address, by, with: other, withBy }) => {
     if (by.dials && withBy.dials) return [];
-    const [earlier, later] = by.line < withBy.line ? [by.line, withBy.line] : [withBy.line, by.line];
-    return [{ line: later, reason: `addresses: ${address} overlaps with ${other} of line ${earlier}` }];
+    const [earlier, later] = by.line < withBy.line ? [by, withBy] : [withBy, by];
+    const column = later.dials ? 'static_ip' : 'addresses';
+    return [{ line: later.line, reason: `${column}: ${address} overlaps with ${other} of line ${earlier.line}` }];
   });
 }
 

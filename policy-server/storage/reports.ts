@@ -163,7 +163,10 @@ export async function countExpired(q: Queryable, now: Instant, spans: readonly S
   return spans.map((_span, at) => found.get(at + 1) ?? 0);
 }
 
-/** Prepaid subscribers whose last package ended from … until just before …, the last ended first; chunks of a list or of a CSV. */
+/**
+ * Prepaid subscribers whose last package ended from … until just before …, the last ended first; chunks of a list or of a
+ * CSV. They are not counted here (`countExpired`), so that an index in this order is walked no farther than the chunk.
+ */
 export async function expiredBetween(
   q: Queryable,
   {
@@ -173,18 +176,17 @@ export async function expiredBetween(
     limit = STREAM_CHUNK,
     offset = 0,
   }: { now: Instant; from: Instant; to: Instant; limit?: number; offset?: number },
-): Promise<{ rows: Expired[]; total: number }> {
-  const rows = await q.query<Expired & { total: number }>(
+): Promise<Expired[]> {
+  return q.query<Expired>(
     `with last as (
-       select g.subscriber_id, g.plan_revision_id, least(g.ends_at, g.revoked_at) as until, g.id, count(*) over () as total
+       select g.subscriber_id, g.plan_revision_id, least(g.ends_at, g.revoked_at) as until, g.id
          from ${LAST_ENDED}
         order by until desc, g.id desc limit $4 offset $5)
      select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endedAt",
-            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah", last.total
+            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah"
        from last join subscriber s on s.id = last.subscriber_id join plan_revision r on r.id = last.plan_revision_id
             join plan on plan.id = r.plan_id
       order by last.until desc, last.id desc`,
     [timestamp(now), timestamp(from), timestamp(to), limit, offset],
   );
-  return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 };
 }

@@ -1,6 +1,8 @@
 // Improvements only: every page works without this file.
 'use strict';
-const buttons = (form, off) => { for (const button of form.querySelectorAll('button')) button.disabled = off; };
+const buttons = (form, off) => {
+  for (const button of form.querySelectorAll('button')) button.disabled = off;
+};
 // A second tap on a slow line must not send twice.
 addEventListener('submit', (event) => setTimeout(buttons, 0, event.target, true));
 // A page that comes back from the browser's memory can be sent again.
@@ -11,7 +13,9 @@ addEventListener('pageshow', (event) => {
 // its place, until that says data-done.
 for (const part of document.querySelectorAll('[data-refresh]')) {
   const { refresh, seconds } = part.dataset;
-  const wait = () => { if (!part.querySelector('[data-done]')) setTimeout(again, seconds * 1000); };
+  const wait = () => {
+    if (!part.querySelector('[data-done]')) setTimeout(again, seconds * 1000);
+  };
   const again = async () => {
     try {
       if (!document.hidden) {
@@ -20,7 +24,9 @@ for (const part of document.querySelectorAll('[data-refresh]')) {
         if (answer.redirected) return location.reload();
         if (answer.status === 200) part.innerHTML = await answer.text();
       }
-    } catch { /* the line may be redialling just now */ }
+    } catch {
+      /* the line may be redialling just now */
+    }
     wait();
   };
   wait();

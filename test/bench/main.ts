@@ -15,6 +15,7 @@ const order = [
   'directory',
   'expiry',
   'grant',
+  'sale',
   'static-lists',
   'pages',
   'sweep',

@@ -81,6 +81,10 @@ describe('the address of a PPPoE line and those of static lines', () => {
       `${dials},pw,,,,10.45.0.2`,
       `${fixed},,static,north,10.45.0.0/30,`,
     ].join('\n');
+    const other = `${file.split('\n')[0]}\n${name('row')},,static,north,10.45.1.0/30,\n${name('row')},pw,,,,10.45.1.2\n`;
+    expect((await previewImport(desk, other)).faults).toEqual([
+      'line 3: static_ip: 10.45.1.2 overlaps with 10.45.1.0/30 of line 2',
+    ]);
     expect((await previewImport(desk, file)).faults).toEqual([
       'line 3: addresses: 10.45.0.2 overlaps with 10.45.0.0/30 of line 2',
     ]);

@@ -101,7 +101,7 @@ async function moveToPrepaid(stage: Stage, provider: Provider): Promise<Map<stri
   const accounts = new Map<string, Account>();
   for (const { username, phone } of CUSTOMERS) {
     const read = () => told(provider, phone, /Portal ID: (\d{8})\s+PIN: (\d{6})/);
-    const found = await stage.expectSoon(whatsapp, `WhatsApp: ${username} is told Portal ID and PIN`, read, 60_000);
+    const found = await stage.expectSoon(whatsapp, `WhatsApp: ${username} is told Portal ID and PIN`, read, 20_000);
     if (found !== null) accounts.set(username, { portalId: found[1]!, pin: found[2]! });
   }
   return accounts;
@@ -131,7 +131,7 @@ async function buy(stage: Stage, provider: Provider, office: Browserlike, who: S
   await send(office, `/prepaid/purchases/${number}/settle`, { method: 'cash' });
   await stage.expectSoon(router, `CoA: ${username} has 20M`, rateIs(router, username, FAST, 'prepaid-active'));
   const active = () => told(provider, phone, new RegExp(`${PACKAGE}.*aktif`, 's'));
-  await stage.expectSoon(whatsapp, `WhatsApp: ${username} is told that it is active`, active, 60_000);
+  await stage.expectSoon(whatsapp, `WhatsApp: ${username} is told that it is active`, active, 20_000);
 }
 
 /**

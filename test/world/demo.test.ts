@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 test('npm run demo shows a newcomer the whole loop and sees everything it expects', async () => {
   const demo = fileURLToPath(new URL('demo.ts', import.meta.url));
   const child = spawn(process.execPath, [demo, '--once'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGTERM'));
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => {
@@ -27,4 +28,4 @@ test('npm run demo shows a newcomer the whole loop and sees everything it expect
   expect(text).toContain('CoA: ani has 20M');
   expect(text).toContain('ani is told that it is active');
   expect(code, text).toBe(0);
-}, 120_000);
+}, 180_000);

@@ -27,11 +27,8 @@ export class Comparison {
 
   /** The newest comparison there is; `running` while a newer one is on its way. Throws what the comparison threw. */
   async look(live: Live, ask: 'fresh' | 'now'): Promise<{ readonly last: Compared | null; readonly running: boolean }> {
-    if (this.#running === null && (ask === 'now' || this.#clock() >= this.#freshUntil)) {
+    if (this.#running === null && (ask === 'now' || this.#clock() >= this.#freshUntil))
       this.#running = this.#compare(live);
-      // A page that no longer waits does not see it; the next one tries again.
-      this.#running.catch(() => undefined);
-    }
     if (this.#running !== null) await Promise.race([this.#running, patience()]);
     return { last: this.#last, running: this.#running !== null };
   }

@@ -72,7 +72,7 @@ async function* ending(context: Context, query: ReportQuery): Rows {
 async function* expired(context: Context, { from, to }: ReportQuery): Rows {
   const { db, now } = context;
   for (let offset = 0; ; offset += AT_ONCE) {
-    const { rows } = await expiredBetween(db, { now, from, to, limit: AT_ONCE, offset });
+    const rows = await expiredBetween(db, { now, from, to, limit: AT_ONCE, offset });
     for (const one of rows) yield [one.username, one.name, one.phone, one.plan, instant(one.endedAt), one.paidRupiah];
     if (rows.length < AT_ONCE) return;
   }

@@ -181,14 +181,15 @@ export async function expiredReport(context: Context, query: ReportQuery): Promi
   const { db, now, parts, format } = context;
   const { from, to, page } = query;
   const spans = localDays(from, to, parts.zone);
-  const [found, counts] = await Promise.all([
+  const [rows, counts] = await Promise.all([
     expiredBetween(db, { now, from, to, limit: PAGE_SIZE, offset: (page - 1) * PAGE_SIZE }),
     countExpired(db, now, spans),
   ]);
+  const total = counts.reduce((sum, one) => sum + one, 0);
   return {
-    figures: [{ label: context.t('reports.expired'), value: format.number(counts.reduce((sum, one) => sum + one, 0)) }],
+    figures: [{ label: context.t('reports.expired'), value: format.number(total) }],
     chart: chartOf(context, spans, { key: 'expired', values: counts }, 'number'),
-    rows: found.rows.map((row) => ({ ...row, shown: shownName(row) })),
-    pages: pagesOf({ ...found, more: false }, page, PAGE_SIZE, (to) => addressOf(query, { page: to })),
+    rows: rows.map((row) => ({ ...row, shown: shownName(row) })),
+    pages: pagesOf({ total, more: false }, page, PAGE_SIZE, (to) => addressOf(query, { page: to })),
   };
 }

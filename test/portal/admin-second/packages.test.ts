@@ -110,6 +110,9 @@ describe('a package', () => {
       method: 'cash',
       begins: 'after',
     });
+    // One who only ordered has not bought.
+    const orders = await addPerson(pages.desk);
+    await placePurchase(pages.desk, { subscriberId: orders.id, planRevisionId: revisionId, begins: 'after' });
     const form = await browser.open(`/prepaid/packages/${planId}/edit`);
     expect(textOf(form.text)).toContain('1 pelanggan tetap memakai paket yang sudah mereka beli');
     expect(textOf(form.text)).toContain('menjadi revisi 2');

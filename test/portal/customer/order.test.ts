@@ -65,6 +65,17 @@ describe('the packages', () => {
     expect(text).toContain('Mulai 21 Des 2026 09.00 WIB. Tidak ada hari yang hilang.');
   });
 
+  test('that cost nothing are had at once: no money to wait for, no payment', async () => {
+    await addPlan(company.desk, { name: 'Hadiah', down: '5M', up: '5M', period: '1d', price: '0' });
+    const page = await buy('Hadiah');
+    expect(page.path).toMatch(/\/orders\/P-/);
+    expect(textOf(page.text)).toContain('Gratis');
+    expect(textOf(page.text)).not.toContain('Bayar sebelum');
+    expect(await orders()).toMatchObject([{ state: 'done', from: NOW, payments: [] }]);
+    expect(await grantsOf(company.db, customer.id)).toHaveLength(1);
+    await company.db.execute("update plan set retired_at = now() where name = 'Hadiah'");
+  });
+
   test('with the quota used up there is nothing to ask: the new one begins when it is paid, as the page says', async () => {
     await addGrant(company.desk, { username: customer.username, plan: PLAN });
     await company.db.execute('update grants set used_bytes = $2 where subscriber_id = $1', [customer.id, 20 * 2 ** 30]);
