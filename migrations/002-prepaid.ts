@@ -230,6 +230,7 @@ create table message (
 create index message_due on message (due_at) where sent_at is null and failed_at is null and cancelled_at is null;
 create index message_by_time on message (queued_at);
 create index message_failed on message (id) where failed_at is not null and cancelled_at is null;
+create index message_failed_by_time on message (failed_at) where failed_at is not null and cancelled_at is null;
 create index message_by_subscriber on message (subscriber_id, id);
 comment on column message.secret is 'the body holds a PIN: no page shows it';
 comment on column message.once_key is 'such as ending-soon:GRANT: a notice is queued once';

@@ -148,6 +148,7 @@ CREATE INDEX message_by_subscriber ON public.message USING btree (subscriber_id,
 CREATE INDEX message_by_time ON public.message USING btree (queued_at);
 CREATE INDEX message_due ON public.message USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (cancelled_at IS NULL));
 CREATE INDEX message_failed ON public.message USING btree (id) WHERE ((failed_at IS NOT NULL) AND (cancelled_at IS NULL));
+CREATE INDEX message_failed_by_time ON public.message USING btree (failed_at) WHERE ((failed_at IS NOT NULL) AND (cancelled_at IS NULL));
 comment on column message.secret is 'the body holds a PIN: no page shows it';
 comment on column message.once_key is 'such as ending-soon:GRANT: a notice is queued once';
 comment on column message.waiting_for is 'why it is not sent yet, in words; failure, why it never will be';

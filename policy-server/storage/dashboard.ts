@@ -38,19 +38,23 @@ export const FIGURE_SECONDS = 300;
 const SAMPLED_FROM = 20_000;
 
 export async function kpis(q: Queryable, now: Instant, zone: string): Promise<Kpis> {
-  const [sample, before] = [await figureAt(q, now), await figureAt(q, now - 7 * DAY)];
+  const [sample, before, revenue] = await Promise.all([
+    figureAt(q, now),
+    figureAt(q, now - 7 * DAY),
+    revenues(q, [
+      [localMidnight(now, zone), now],
+      [localMonthStart(now, zone), now],
+      [localMidnight(now - 7 * DAY, zone), now - 7 * DAY],
+      [localMonthStart(now - 7 * DAY, zone), now - 7 * DAY],
+    ]),
+  ]);
   const sampled = sample !== null && sample.prepaid >= SAMPLED_FROM && sample.at > now - 2 * FIGURE_SECONDS * 1000;
   const figure = sampled ? { ...sample, online: await countOnline(q) } : await countFigure(q, now);
   const kpi = (of: (figure: Figure) => number): Kpi => ({
     now: of(figure),
     weekAgo: before === null ? null : of(before),
   });
-  const [today, thisMonth, todayBefore, monthBefore] = await revenues(q, [
-    [localMidnight(now, zone), now],
-    [localMonthStart(now, zone), now],
-    [localMidnight(now - 7 * DAY, zone), now - 7 * DAY],
-    [localMonthStart(now - 7 * DAY, zone), now - 7 * DAY],
-  ]);
+  const [today, thisMonth, todayBefore, monthBefore] = revenue;
   return {
     prepaid: kpi((one) => one.prepaid),
     active: kpi((one) => one.active),

@@ -243,14 +243,19 @@ export async function redirectRows(
   { nasId = null, list = null, search = null, differing = false, page = 1, pageSize = 50 }: RedirectFilter,
 ): Promise<{ rows: RedirectRow[]; total: number }> {
   const found = await q.query<RedirectRow & { total: number }>(
-    `select ${COLUMNS}, s.username, s.name, nas.name as "nasName", a.told_at as "toldAt", a.seen_list as "seenList",
-            a.seen_at as "seenAt", a.last_error as "lastError", ${DIFFERS} as differs, count(*) over () as total
-       from static_address a join subscriber s on s.id = a.subscriber_id join nas on nas.id = a.nas_id
-      where ($1::int is null or a.nas_id = $1)
-        and ($2::text is null or $2 in (a.wanted_list, a.told_list, a.seen_list))
-        and ($3::text is null or strpos(s.search, lower($3)) > 0 or host(a.address) = $3 or a.address::text = $3)
-        and (not $4::boolean or ${DIFFERS})
-      order by nas.name, a.address, a.id limit $5 offset $6`,
+    // Whose they are is looked up for those of the page alone: to join everybody first cost half of the statement.
+    `with found as (
+       select a.*, nas.name as nas_name, count(*) over () as total
+         from static_address a join nas on nas.id = a.nas_id
+        where ($1::int is null or a.nas_id = $1)
+          and ($2::text is null or $2 in (a.wanted_list, a.told_list, a.seen_list))
+          and ($3::text is null or host(a.address) = $3 or a.address::text = $3
+               or exists (select from subscriber s where s.id = a.subscriber_id and strpos(s.search, lower($3)) > 0))
+          and (not $4::boolean or ${DIFFERS})
+        order by nas.name, a.address, a.id limit $5 offset $6)
+     select ${COLUMNS}, s.username, s.name, a.nas_name as "nasName", a.told_at as "toldAt", a.seen_list as "seenList",
+            a.seen_at as "seenAt", a.last_error as "lastError", ${DIFFERS} as differs, a.total
+       from found a join subscriber s on s.id = a.subscriber_id order by a.nas_name, a.address, a.id`,
     [nasId, list, search === '' ? null : search, differing, pageSize, (page - 1) * pageSize],
   );
   return { rows: found.map(({ total: _, ...row }) => row), total: found[0]?.total ?? 0 };

@@ -109,7 +109,7 @@ const drawChart = (place) => {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       scales: {
         x: bars ? { range: (_, from, to) => [from - half, to + half] } : {},
-        y: { range: (_, low, high) => [0, unit === 'percent' ? 100 : Math.max(1, high * 1.1)] },
+        y: { range: (_, _low, high) => [0, unit === 'percent' ? 100 : Math.max(1, high * 1.1)] },
       },
       axes: [
         {

@@ -43,8 +43,8 @@ const statements = (count: number): readonly string[] => [
           case when i % 50 = 0 then array['vip'] else '{}' end, case when i % 100 = 7 then ${NOW} - interval '3 days' end,
           ${NOW} - (i % 700) * interval '1 day'
      from generate_series(1, ${count}) i`,
-  `insert into static_address (subscriber_id, nas_id, address, told_list)
-   select id, nas_id, ('100.64.0.0'::inet + id)::cidr, 'prepaid-active' from subscriber where access = 'static'`,
+  `insert into static_address (subscriber_id, nas_id, address, wanted_list, told_list)
+   select id, nas_id, ('100.64.0.0'::inet + id)::cidr, 'prepaid-active', 'prepaid-active' from subscriber where access = 'static'`,
   // Of 100: 75 are covered now (10 of them have spent everything, 5 have a grant to come), 20 were, 5 never.
   `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, used_bytes)
    select s.id, r.id, ${NOW} - interval '30 days' + age, ${NOW} + age,
@@ -77,8 +77,10 @@ const statements = (count: number): readonly string[] => [
           case when i % 50 = 0 then at + interval '1 hour' end, case when i % 50 = 0 then 'system' end
      from generate_series(1, ${count * 3}) i join subscriber s on s.id = 1 + (i * 7919::bigint) % ${count},
           lateral (select ${NOW} - (${count * 3} - i) * interval '365 days' / ${count * 3} as at) ats`,
+  // All but the newest, which wait, and some of long ago, whose money never came.
   `update purchase set granted_at = ordered_at + interval '5 minutes', grant_id = g.id
-     from (select id, row_number() over (order by id) as n from grants) g where purchase.id = g.n and cancelled_at is null`,
+     from (select id, row_number() over (order by id desc) as n from grants) g
+    where purchase.id = ${count * 3 - 200} - g.n and cancelled_at is null`,
   `insert into payment (purchase_id, subscriber_id, method, amount_rupiah, received_at, received_by)
    select id, subscriber_id, case when id % 3 = 0 then 'transfer' else 'cash' end, price_rupiah, ordered_at + interval '5 minutes', 'staff:sari'
      from purchase where cancelled_at is null and ordered_at < ${NOW} - interval '10 minutes'`,

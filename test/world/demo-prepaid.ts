@@ -175,10 +175,10 @@ The system stays up, the lines keep using it. Now you, in a browser:
   The customers   ${url}/prepaid/portal/splash  what they get for whatever page, while they have no package
 ${cards.join('\n')}
 
-  1. As a customer: open the splash page, log in ("Mulai") with a Portal ID and its PIN, choose a package, order it.
-  2. As the office: "Pesanan" (${url}/prepaid/purchases), "Tunai diterima".
+  1. As a customer: open the splash page, log in ("Masuk dan pilih paket") with a Portal ID and its PIN, choose a package, order it.
+  2. As the office: "Pembelian" (${url}/prepaid/purchases), "Tunai diterima".
   3. Watch this terminal: the CoA for wati or the list for toko, then the WhatsApp message. The customer's page tells it too.
-  4. Look at the customer's timeline: "Pelanggan", the name. Everything that just happened stands there.
+  4. Look at the customer's timeline: "Customer Prepaid", the name. Everything that just happened stands there.
   5. A package that ends in half a minute (before toko has bought one), in a second terminal in this folder:
      ${gerbang} grant add --username toko --plan ${PACKAGE} --until $(node -p 'new Date(Date.now() + 30000).toISOString()')
 

@@ -1,5 +1,5 @@
 import { ACTIVE, NEEDS_PACKAGE, type Standing } from '#domain/standing';
-import { field, formOf, wholeNumber } from '#portal/shared/forms';
+import { field, formOf, rowNumber, wholeNumber } from '#portal/shared/forms';
 import { SUBSCRIBER_SORTS, type SubscriberFilter, type SubscriberSort } from '#storage/lists';
 
 /** What the chips of standing mean. */
@@ -51,7 +51,7 @@ export function readQuery(path: CustomerQuery['path'], given: unknown): Customer
     standing: oneOf(text('standing'), Object.keys(STANDING_CHIPS) as StandingChip[]),
     online: oneOf(text('online'), ['yes', 'no']),
     tag: text('tag') === '' ? null : text('tag').slice(0, 50),
-    router: wholeNumber(text('router')),
+    router: rowNumber(text('router')),
     sort,
     direction: oneOf(text('direction'), ['asc', 'desc']) ?? (sort === 'created' ? 'desc' : 'asc'),
     page: Math.min(FARTHEST_PAGE, Math.max(1, wholeNumber(text('page')) ?? 1)),

@@ -190,6 +190,6 @@ export async function expiredReport(context: Context, query: ReportQuery): Promi
     figures: [{ label: context.t('reports.expired'), value: format.number(total) }],
     chart: chartOf(context, spans, { key: 'expired', values: counts }, 'number'),
     rows: rows.map((row) => ({ ...row, shown: shownName(row) })),
-    pages: pagesOf({ total, more: false }, page, PAGE_SIZE, (to) => addressOf(query, { page: to })),
+    pages: pagesOf({ rows, total, more: false }, page, PAGE_SIZE, (to) => addressOf(query, { page: to })),
   };
 }

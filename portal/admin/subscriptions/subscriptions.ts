@@ -4,7 +4,7 @@ import { revokeGrant } from '#operations/revoke-grant';
 import { listAddress, pagesOf, totalWords } from '#portal/admin/customers/listing';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
-import { attempt, field, formOf, wholeNumber } from '#portal/shared/forms';
+import { attempt, field, formOf, rowNumber, wholeNumber } from '#portal/shared/forms';
 import { planOffers } from '#storage/plans';
 import {
   findSubscription,
@@ -71,7 +71,7 @@ async function list(context: Context): Promise<FastifyReply> {
   const form = formOf(context.request.query);
   const q = field(form, 'q').slice(0, 100);
   const view = VIEWS.find((one) => one === field(form, 'view')) ?? 'in-force';
-  const plan = wholeNumber(field(form, 'plan'));
+  const plan = rowNumber(field(form, 'plan'));
   const page = Math.max(1, wholeNumber(field(form, 'page')) ?? 1);
   const filter: SubscriptionFilter = {
     ...viewFilter(view, now),
