@@ -121,7 +121,6 @@ export class Context {
   async page(template: string, model: object, options: PageOptions): Promise<FastifyReply> {
     const { company } = await this.opened.settings();
     const layout = options.layout ?? (this.#staff !== null && this.isStaffPage ? 'staff' : 'customer');
-    const path = this.request.url.split('?', 1)[0]!;
     const frame = {
       title: options.title,
       company,
@@ -134,7 +133,7 @@ export class Context {
       refreshSeconds: options.refreshSeconds ?? null,
       charts: options.charts ?? false,
       otherLanguage: this.language === 'id' ? 'en' : 'id',
-      here: encodeURIComponent(this.request.method === 'GET' ? this.request.url : path),
+      here: encodeURIComponent(this.#here(options.status ?? 200)),
       loggedIn: this.#portal !== null,
       staff: this.#staff?.staff ?? null,
       navigation: this.#staff === null ? [] : navigation(this.#staff.staff.role, options.active ?? null, this.language),
@@ -158,6 +157,12 @@ export class Context {
       this.reply.setCookie(COOKIES.flash, value, { path: '/', httpOnly: true, sameSite: 'lax', maxAge: 60 });
     }
     return this.reply.redirect(localPath(path) ?? '/', 303);
+  }
+
+  /** Where the switch of languages comes back to. An address that leads nowhere is not repeated: who knows what is in it. */
+  #here(status: number): string {
+    if (status === 404) return '/';
+    return this.request.method === 'GET' ? this.request.url : this.request.url.split('?', 1)[0]!;
   }
 
   private get isStaffPage(): boolean {
