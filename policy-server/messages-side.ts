@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#domain/clock';
 import type { Settings } from '#domain/settings';
 import { SECOND } from '#domain/time';
-import type { WhatsAppControl, WhatsAppStatus } from '#domain/whatsapp';
+import { WHATSAPP_OFF, type WhatsAppControl, type WhatsAppStatus } from '#domain/whatsapp';
 import type { WhatsAppWebhook } from '#http/whatsapp-webhook';
 import { type BaileysOptions, startBaileys } from '#integrations/whatsapp/baileys';
 import { CloudTransport } from '#integrations/whatsapp/cloud';
@@ -61,18 +61,6 @@ const LOCK = 'whatsapp';
 const STATUS_NOTE = 'status';
 const LOOK_EVERY_MS = 5 * SECOND;
 const PUBLISH_AFTER_MS = 200;
-
-const NOTHING: WhatsAppStatus = {
-  transport: 'off',
-  state: 'off',
-  qr: null,
-  pairingCode: null,
-  me: null,
-  since: null,
-  breakerUntil: null,
-  reason: null,
-  sentToday: 0,
-};
 
 /**
  * Messages to subscribers: one node of the cluster holds the line to WhatsApp and empties the outbox; when it dies the
@@ -146,10 +134,10 @@ class Messages {
     const holding = this.#holding;
     if (holding === null) {
       if (this.#told !== null) return this.#told;
-      return { ...NOTHING, transport, state: transport === 'off' ? 'off' : 'elsewhere' };
+      return { ...WHATSAPP_OFF, transport, state: transport === 'off' ? 'off' : 'elsewhere' };
     }
     const { outbox } = holding;
-    const state = holding.transport?.state() ?? NOTHING;
+    const state = holding.transport?.state() ?? WHATSAPP_OFF;
     const restriction = outbox.restriction;
     return {
       transport: holding.transport?.name ?? 'off',

@@ -1,5 +1,6 @@
 import { monotonicMs, systemClock } from '#domain/clock';
 import { SECOND } from '#domain/time';
+import { WHATSAPP_OFF } from '#domain/whatsapp';
 import { findDrift } from '#enforcement/sweep';
 import { captiveHook } from '#http/captive';
 import type { Pages } from '#http/server';
@@ -64,18 +65,6 @@ function settingsOf(db: Database): () => Promise<Settings> {
   };
 }
 
-const OFF: ReturnType<Live['whatsapp']['status']> = {
-  transport: 'off',
-  state: 'off',
-  qr: null,
-  pairingCode: null,
-  me: null,
-  since: null,
-  breakerUntil: null,
-  reason: null,
-  sentToday: 0,
-};
-
 function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer }): Live {
   const whatsapp = () => parts.messages?.control ?? null;
   return {
@@ -88,7 +77,7 @@ function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer
     },
     drift: (most) => drift(parts, db, sealer, most),
     whatsapp: {
-      status: () => whatsapp()?.status() ?? OFF,
+      status: () => whatsapp()?.status() ?? WHATSAPP_OFF,
       pairByQr: async () => whatsapp()?.pairByQr(),
       pairByCode: async (phone) => whatsapp()?.pairByCode(phone),
       unpair: async () => whatsapp()?.unpair(),

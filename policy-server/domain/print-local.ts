@@ -45,6 +45,11 @@ export function zoneName(at: Instant, zone: string): string {
 
 /** Units of 2^10, at most two decimals, never rounded up: `20 GB`, `1,5 GB`, `640 MB`, `12 byte`. */
 export function printLocalBytes(bytes: number, language: Language): string {
+  return printInByteUnits(bytes) ?? `${bytes} ${language === 'id' || bytes === 1 ? 'byte' : 'bytes'}`;
+}
+
+/** The same from 1 KB on; null below, where each reader has a word of its own for bytes. */
+export function printInByteUnits(bytes: number): string | null {
   for (const [unit, size] of [
     ['TB', 2 ** 40],
     ['GB', 2 ** 30],
@@ -53,7 +58,7 @@ export function printLocalBytes(bytes: number, language: Language): string {
   ] as const) {
     if (bytes >= size) return `${String(Math.floor((bytes / size) * 100) / 100).replace('.', ',')} ${unit}`;
   }
-  return `${bytes} ${language === 'id' || bytes === 1 ? 'byte' : 'bytes'}`;
+  return null;
 }
 
 /** `20 Mbps`, `1,5 Mbps`, `128 kbps`: units of 1000, at most two decimals, never rounded up. The same in both languages. */

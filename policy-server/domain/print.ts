@@ -1,7 +1,7 @@
 /** Says decisions, reasons and quantities in words, for logs, transcripts, `explain` and pages. */
 import type { Decision, Reason } from '#domain/decision';
 import type { Period, Rate } from '#domain/plan';
-import { zoneName } from '#domain/print-local';
+import { printInByteUnits, zoneName } from '#domain/print-local';
 import { FARTHEST, type Instant, NEVER, wallClock } from '#domain/time';
 
 export { printRupiah } from '#domain/money';
@@ -58,15 +58,7 @@ function people(bps: number): string {
 
 /** Bytes for people, units of 2^10, at most two decimals, never rounded up: `20 GB`, `1,5 GB`, `640 MB`, `12 bytes`. */
 export function printBytes(bytes: number): string {
-  for (const [unit, size] of [
-    ['TB', 2 ** 40],
-    ['GB', 2 ** 30],
-    ['MB', 2 ** 20],
-    ['KB', 2 ** 10],
-  ] as const) {
-    if (bytes >= size) return `${String(Math.floor((bytes / size) * 100) / 100).replace('.', ',')} ${unit}`;
-  }
-  return `${bytes} bytes`;
+  return printInByteUnits(bytes) ?? `${bytes} bytes`;
 }
 
 /** `day`, `week`, `month`, `30d`, `3 months`. */

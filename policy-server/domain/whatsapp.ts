@@ -33,6 +33,19 @@ export type WhatsAppStatus = {
   readonly sentToday: number;
 };
 
+/** Where no transport is chosen, or nothing is known of it yet. */
+export const WHATSAPP_OFF: WhatsAppStatus = {
+  transport: 'off',
+  state: 'off',
+  qr: null,
+  pairingCode: null,
+  me: null,
+  since: null,
+  breakerUntil: null,
+  reason: null,
+  sentToday: 0,
+};
+
 /** For the page that links the company's number. Commands reach the node that holds the line, wherever they are given. */
 export type WhatsAppControl = {
   status(): WhatsAppStatus;

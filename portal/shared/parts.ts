@@ -1,4 +1,5 @@
 import type { Clock } from '#domain/clock';
+import type { WhatsAppControl } from '#domain/whatsapp';
 import type { Settings } from '#operations/settings';
 import type { Database } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
@@ -54,42 +55,6 @@ export type DriftLine = {
   readonly told: string | null;
   readonly decided: string;
   readonly reason: string;
-};
-
-/** The WhatsApp line of the company, for the page that pairs it. */
-export type WhatsAppControl = {
-  status(): WhatsAppStatus;
-  pairByQr(): Promise<void>;
-  /** `phone` is the company's own number, digits with country code. */
-  pairByCode(phone: string): Promise<void>;
-  /** Logs out and forgets the link. */
-  unpair(): Promise<void>;
-  reconnect(): Promise<void>;
-};
-
-export type WhatsAppStatus = {
-  readonly transport: 'off' | 'baileys' | 'cloud';
-  readonly state:
-    | 'off'
-    | 'unpaired'
-    | 'pairing'
-    | 'connecting'
-    | 'connected'
-    | 'logged-out'
-    | 'replaced'
-    | 'blocked'
-    | 'elsewhere'
-    | 'missing';
-  /** What the QR to be scanned says; null when there is none. */
-  readonly qr: string | null;
-  readonly pairingCode: string | null;
-  /** Our own number once linked. */
-  readonly me: string | null;
-  readonly since: number | null;
-  /** No message is sent before this instant, and why. */
-  readonly breakerUntil: number | null;
-  readonly reason: string | null;
-  readonly sentToday: number;
 };
 
 /** The RouterOS API connections that keep the address-lists of static lines. */

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import type { WhatsAppStatus } from '#portal/shared/parts';
+import type { WhatsAppStatus } from '#domain/whatsapp';
 import type { Cast } from '#test/world/screenshots-people';
 
 /** A picture is to load at once where the README is read. */

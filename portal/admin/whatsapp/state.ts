@@ -1,5 +1,5 @@
+import type { WhatsAppStatus } from '#domain/whatsapp';
 import type { Context } from '#portal/shared/context';
-import type { WhatsAppStatus } from '#portal/shared/parts';
 
 const TONES: Readonly<Record<WhatsAppStatus['state'], string>> = {
   off: 'off',

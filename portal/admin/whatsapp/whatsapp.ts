@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { InvalidInput } from '#domain/errors';
 import { NOTICES } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
+import type { WhatsAppStatus } from '#domain/whatsapp';
 import { sendTest } from '#operations/messages';
 import { type SecretSetting, saveSettings, setSecretSetting } from '#operations/settings';
 import { qrSvg } from '#portal/admin/customer/slip';
@@ -11,7 +12,6 @@ import { stateWords } from '#portal/admin/whatsapp/state';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, type Form, field, formOf } from '#portal/shared/forms';
-import type { WhatsAppStatus } from '#portal/shared/parts';
 import { settingChanges } from '#storage/settings';
 
 const PATH = '/settings/whatsapp';

@@ -1,4 +1,4 @@
-import type { WhatsAppControl, WhatsAppStatus } from '#portal/shared/parts';
+import type { WhatsAppControl, WhatsAppStatus } from '#domain/whatsapp';
 import { quietLive } from '#test/portal/harness';
 
 /** A line whose state a test sets, and which writes down what it was asked to do. */

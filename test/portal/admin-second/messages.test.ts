@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { WhatsAppStatus } from '#domain/whatsapp';
 import { confirmPin } from '#operations/confirm-pin';
 import { sendByHand, sendTest } from '#operations/messages';
 import { migrateToPrepaid } from '#operations/migrate-to-prepaid';
-import type { WhatsAppStatus } from '#portal/shared/parts';
 import { listMessages } from '#storage/log-lists';
 import { STAFF_ROLES } from '#storage/staff';
 import { addPerson, HOSTILE } from '#test/portal/admin-first/people';
