@@ -29,6 +29,21 @@ create table change (
 CREATE INDEX change_by_xid ON public.change USING btree (xid);
 comment on table change is 'the feed that keeps every directory fresh; NOTIFY gerbang_change wakes its readers, xid lets them catch up';
 
+create table cover (
+  subscriber_id bigint not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  last boolean not null,
+  constraint cover_pkey PRIMARY KEY (subscriber_id, starts_at),
+  constraint cover_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint cover_check CHECK ((ends_at > starts_at))
+);
+CREATE INDEX cover_by_end ON public.cover USING btree (ends_at, subscriber_id) INCLUDE (starts_at);
+CREATE UNIQUE INDEX cover_last ON public.cover USING btree (subscriber_id) INCLUDE (starts_at, ends_at) WHERE last;
+CREATE INDEX cover_last_by_end ON public.cover USING btree (ends_at, subscriber_id) INCLUDE (starts_at) WHERE last;
+comment on table cover is 'the times a subscriber is covered without a gap, all grants taken together; triggers on grants keep it in the same commit';
+comment on column cover.last is 'no other of this subscriber comes after it';
+
 create table due (
   subscriber_id bigint not null,
   due_at timestamp with time zone not null,
@@ -81,6 +96,8 @@ create table grants (
   revoked_at timestamp with time zone,
   used_bytes bigint default 0 not null,
   created_at timestamp with time zone default now() not null,
+  allowance_bytes bigint,
+  spent boolean default COALESCE((used_bytes >= allowance_bytes), false) not null,
   constraint grants_pkey PRIMARY KEY (id),
   constraint grants_plan_revision_id_fkey FOREIGN KEY (plan_revision_id) REFERENCES plan_revision(id),
   constraint grants_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
@@ -90,6 +107,22 @@ create table grants (
 CREATE INDEX grants_by_end ON public.grants USING btree (LEAST(ends_at, revoked_at));
 CREATE INDEX grants_by_plan ON public.grants USING btree (plan_revision_id);
 CREATE INDEX grants_by_subscriber ON public.grants USING btree (subscriber_id, ends_at);
+CREATE INDEX grants_spent ON public.grants USING btree (LEAST(ends_at, revoked_at)) WHERE spent;
+CREATE TRIGGER grants_added AFTER INSERT ON public.grants REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION grants_changed();
+CREATE TRIGGER grants_allowance BEFORE INSERT OR UPDATE OF plan_revision_id ON public.grants FOR EACH ROW EXECUTE FUNCTION grants_allowance();
+CREATE TRIGGER grants_moved AFTER UPDATE OF starts_at, ends_at, revoked_at ON public.grants FOR EACH ROW EXECUTE FUNCTION grants_changed();
+CREATE TRIGGER grants_removed AFTER DELETE ON public.grants REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION grants_changed();
+comment on column grants.allowance_bytes is 'of its plan revision, which never changes; a trigger copies it, so that the row alone says whether it is spent';
+comment on column grants.spent is 'an index on this leaves charging as cheap as before (HOT) but for the one charge that spends the grant';
+
+create table installation (
+  single boolean default true not null,
+  id text default "left"(replace((gen_random_uuid())::text, '-'::text, ''::text), 8) not null,
+  constraint installation_pkey PRIMARY KEY (single),
+  constraint installation_id_check CHECK ((id ~ '^[0-9a-f]{8}$'::text)),
+  constraint installation_single_check CHECK (single)
+);
+comment on table installation is 'one row: what tells this installation from others in what it leaves on routers; it never changes';
 
 create table job_run (
   job text not null,
@@ -222,7 +255,7 @@ create table payment (
 );
 CREATE INDEX payment_by_purchase ON public.payment USING btree (purchase_id);
 CREATE INDEX payment_by_subscriber ON public.payment USING btree (subscriber_id, id);
-CREATE INDEX payment_by_time ON public.payment USING btree (received_at);
+CREATE INDEX payment_by_time ON public.payment USING btree (received_at) INCLUDE (amount_rupiah, method);
 
 create table plan (
   id integer generated always as identity not null,
@@ -417,6 +450,8 @@ create table session (
   ended_at timestamp with time zone,
   cause text,
   flags text[] default '{}'::text[] not null,
+  end_asked_at timestamp with time zone,
+  end_reason text,
   constraint session_pkey PRIMARY KEY (id),
   constraint session_key_key UNIQUE (key),
   constraint session_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id),
@@ -431,6 +466,7 @@ comment on column session.nas_address is 'where its accounting last came from: o
 comment on column session.raw_up is 'the counter as last received; up_bytes is what it amounts to after wraps and resets';
 comment on column session.day_up is 'bytes of this session on its running day; a new day or the end moves them to usage_daily';
 comment on column session.told_at is 'when the NAS acknowledged what it was told; confirmed_at, when later accounting bore it out';
+comment on column session.end_asked_at is 'when somebody asked that it be ended, and end_reason why; null again once its NAS acknowledged that';
 
 create table session_history (
   id bigint not null,
@@ -568,9 +604,10 @@ create table subscriber (
   constraint subscriber_session_limit_check CHECK ((session_limit > 0)),
   constraint subscriber_username_check CHECK (((username <> ''::text) AND (length(username) <= 253)))
 );
-CREATE INDEX subscriber_by_name ON public.subscriber USING btree (lower(name), id);
+CREATE INDEX subscriber_by_name ON public.subscriber USING btree (lower(name), id) INCLUDE (name, billing, access, suspended_at);
 CREATE INDEX subscriber_by_nas ON public.subscriber USING btree (nas_id) WHERE (nas_id IS NOT NULL);
 CREATE INDEX subscriber_by_tag ON public.subscriber USING gin (tags);
+CREATE INDEX subscriber_prepaid ON public.subscriber USING btree (id) INCLUDE (suspended_at) WHERE (billing = 'prepaid'::text);
 CREATE INDEX subscriber_search ON public.subscriber USING gin (search gin_trgm_ops);
 comment on column subscriber.version is 'the sequence number of the newest row in change for this subscriber';
 comment on column subscriber.nas_id is 'of a static line: the router whose address-lists hold its addresses';
@@ -583,6 +620,26 @@ create table usage_daily (
   down_bytes bigint not null,
   constraint usage_daily_pkey PRIMARY KEY (subscriber_id, day)
 ) partition by RANGE (day);
+CREATE TRIGGER usage_rolled_up_delete AFTER DELETE ON public.usage_daily REFERENCING OLD TABLE AS taken FOR EACH STATEMENT EXECUTE FUNCTION roll_up_change();
+CREATE TRIGGER usage_rolled_up_insert AFTER INSERT ON public.usage_daily REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION roll_up_change();
+CREATE TRIGGER usage_rolled_up_update AFTER UPDATE ON public.usage_daily REFERENCING OLD TABLE AS taken NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION roll_up_change();
+
+create table usage_monthly (
+  subscriber_id bigint not null,
+  month date not null,
+  running bigint[] not null,
+  constraint usage_monthly_pkey PRIMARY KEY (subscriber_id, month)
+) partition by RANGE (month);
+comment on table usage_monthly is 'usage_daily rolled up by its triggers, for rankings; partitioned and dropped like it';
+comment on column usage_monthly.running is 'bytes both ways from the 1st of the month to the end of its n-th day, for n = 1 … 31';
+
+create table usage_yearly (
+  subscriber_id bigint not null,
+  year integer not null,
+  running bigint[] not null,
+  constraint usage_yearly_pkey PRIMARY KEY (subscriber_id, year)
+) with (fillfactor=50);
+comment on column usage_yearly.running is 'the same from January to the end of its n-th month; months past the retention are taken out again';
 
 create table web_session (
   token_hash bytea not null,
@@ -622,6 +679,30 @@ create table whatsapp_contact (
 );
 comment on table whatsapp_contact is 'who is on WhatsApp as far as we asked, and who wrote to us first: only those surely get what we send';
 
+CREATE OR REPLACE FUNCTION public.add_sums(one bigint[], other bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  for i in 1 .. cardinality(one) loop one[i] := one[i] + other[i]; end loop;
+  return one;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cover_anew(ids bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- Whoever else changes their grants is waited for, and its rows are seen below.
+  perform from subscriber where id = any(ids) order by id for no key update;
+  delete from cover where subscriber_id = any(ids);
+  insert into cover (subscriber_id, starts_at, ends_at, last)
+  select subscriber_id, lower(span), upper(span), upper(span) = max(upper(span)) over (partition by subscriber_id)
+    from (select subscriber_id, unnest(range_agg(tstzrange(starts_at, least(ends_at, revoked_at)))) as span from grants
+           where subscriber_id = any(ids) and starts_at < least(ends_at, revoked_at) group by subscriber_id) spans;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.gin_extract_query_trgm(text, internal, smallint, internal, internal, internal, internal)
  RETURNS internal
  LANGUAGE c
@@ -645,6 +726,28 @@ CREATE OR REPLACE FUNCTION public.gin_trgm_triconsistent(internal, smallint, tex
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT
 AS '$libdir/pg_trgm', $function$gin_trgm_triconsistent$function$;
+
+CREATE OR REPLACE FUNCTION public.grants_allowance()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  select allowance_bytes into new.allowance_bytes from plan_revision where id = new.plan_revision_id;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.grants_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_level = 'ROW' then
+    perform cover_anew(array[new.subscriber_id]);
+  else
+    perform cover_anew(array(select distinct subscriber_id from changed));
+  end if;
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.gtrgm_compress(internal)
  RETURNS internal
@@ -717,6 +820,52 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
  LANGUAGE plpgsql
 AS $function$
 begin raise exception '% is append-only', tg_table_name; end $function$;
+
+CREATE OR REPLACE FUNCTION public.roll_up_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform roll_up_usage(array_agg(subscriber_id), array_agg(day), array_agg(up_bytes + down_bytes)) from added;
+  elsif tg_op = 'UPDATE' then
+    perform roll_up_usage(array_agg(subscriber_id), array_agg(day), array_agg(bytes)) from (
+      select subscriber_id, day, up_bytes + down_bytes as bytes from added
+      union all select subscriber_id, day, -(up_bytes + down_bytes) from taken) changed;
+  else
+    perform roll_up_usage(array_agg(subscriber_id), array_agg(day), array_agg(-(up_bytes + down_bytes))) from taken;
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.roll_up_usage(ids bigint[], days date[], amounts bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into usage_monthly as m (subscriber_id, month, running)
+  select id, day - place + 1, running_sums(array_agg(place), array_agg(amount), 31)
+    from unnest(ids, days, amounts) u (id, day, amount), lateral (select extract(day from day)::int) p (place)
+   group by 1, 2 order by 1, 2
+  on conflict (subscriber_id, month) do update set running = add_sums(m.running, excluded.running);
+  insert into usage_yearly as y (subscriber_id, year, running)
+  select id, extract(year from day)::int, running_sums(array_agg(extract(month from day)::int), array_agg(amount), 12)
+    from unnest(ids, days, amounts) u (id, day, amount)
+   group by 1, 2 order by 1, 2
+  on conflict (subscriber_id, year) do update set running = add_sums(y.running, excluded.running);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.running_sums(places integer[], amounts bigint[], length integer)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare sums bigint[] := array_fill(0::bigint, array[length]);
+begin
+  for i in 1 .. cardinality(places) loop sums[places[i]] := sums[places[i]] + amounts[i]; end loop;
+  for i in 2 .. length loop sums[i] := sums[i] + sums[i - 1]; end loop;
+  return sums;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.set_limit(real)
  RETURNS real

@@ -1,7 +1,7 @@
 import { localMonthStart, type Span } from '#domain/calendar';
 import { DAY, HOUR, type Instant, localMidnight, MINUTE } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
-import { coverEnd, GRANT_UNTIL, gathered } from '#storage/standing';
+import { depleted, GRANT_UNTIL, goesOn, isCovered, isFree, LAST_COVER, wasCovered } from '#storage/standing';
 
 /** One number of the dashboard, and what it was a week ago; null where that is not known (a new installation). */
 export type Kpi = { readonly now: number; readonly weekAgo: number | null };
@@ -71,13 +71,13 @@ export async function kpis(q: Queryable, now: Instant, zone: string): Promise<Kp
 /** Counts everything at this instant. The suspended are among the prepaid and nowhere else. */
 export async function countFigure(q: Queryable, at: Instant): Promise<Figure> {
   const now = '$1';
-  const free = `not coalesce(s.suspended_at <= ${now}::timestamptz, false)`;
   const [row] = await q.query<Omit<Figure, 'at' | 'online'>>(
-    `select count(*) as prepaid, count(*) filter (where ${free} and e.served) as active,
-            count(*) filter (where ${free} and e.served is not true) as "needPackage",
-            count(*) filter (where ${free} and e.ever and not e.covered) as expired,
-            count(*) filter (where ${free} and e.covered and not e.served) as depleted
-       from subscriber s ${gathered(now)} where s.billing = 'prepaid'`,
+    `select count(*) as prepaid, count(*) filter (where free and covered and not spent) as active,
+            count(*) filter (where free and (spent or covered is not true)) as "needPackage",
+            count(*) filter (where free and ever and covered is not true) as expired, count(*) filter (where free and spent) as depleted
+       from (select ${isFree(now)} as free, ${isCovered(now)} as covered, ${wasCovered(now)} as ever, d.id is not null as spent
+               from subscriber s ${LAST_COVER} left join (select distinct subscriber_id as id from ${depleted(now)} of) d on d.id = s.id
+              where s.billing = 'prepaid') every`,
     [timestamp(at)],
   );
   return { at, ...row!, online: await countOnline(q) };
@@ -147,18 +147,15 @@ export type Ending = {
   readonly endsAt: Instant;
 };
 
-/** Of each subscriber whose cover ends from $2 until just before $3 the grant with which it does, as of $1. */
-const LAST_OF_COVER = `select distinct on (g.subscriber_id) g.subscriber_id, g.plan_revision_id, ${GRANT_UNTIL} as until from grants g
-        where ${GRANT_UNTIL} >= greatest($2::timestamptz, $1::timestamptz) and ${GRANT_UNTIL} < $3::timestamptz and g.starts_at < ${GRANT_UNTIL}
-          and not exists (select from grants l where l.subscriber_id = g.subscriber_id
-                            and l.starts_at <= ${GRANT_UNTIL} and least(l.ends_at, l.revoked_at) > ${GRANT_UNTIL})
-          and (g.starts_at <= $1::timestamptz or ${coverEnd('$1', 'g.subscriber_id')} = ${GRANT_UNTIL})
-        order by g.subscriber_id, g.id`;
+/** The cover that goes on at $1 and ends from $2 until just before $3, of those whom somebody is to tell of it. */
+const ENDING = `cover c join subscriber s on s.id = c.subscriber_id
+      where ${goesOn('$1')} and c.ends_at >= $2::timestamptz and c.ends_at < $3::timestamptz
+        and s.billing = 'prepaid' and ${isFree('$1')}`;
 
-/** Those of `LAST_OF_COVER` that somebody is to be told of. */
-const TO_BE_TOLD = `s.billing = 'prepaid' and not coalesce(s.suspended_at <= $1::timestamptz, false)`;
-
-/** Prepaid subscribers covered now whose cover ends from … until just before …, the next to end first; `total` counts all. */
+/**
+ * Prepaid subscribers covered now whose cover ends from … until just before …, the next to end first, with the plan with
+ * which it does. They are not counted here (`countEnding`), so that an index in this order is walked no farther than the page.
+ */
 export async function endingBetween(
   q: Queryable,
   {
@@ -168,17 +165,17 @@ export async function endingBetween(
     limit = 100,
     offset = 0,
   }: { now: Instant; from: Instant; to: Instant; limit?: number; offset?: number },
-): Promise<{ rows: Ending[]; total: number }> {
-  const rows = await q.query<Ending & { total: number }>(
-    `with last as (${LAST_OF_COVER})
-     select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endsAt",
-            count(*) over () as total
-       from last join subscriber s on s.id = last.subscriber_id join plan_revision r on r.id = last.plan_revision_id
-            join plan on plan.id = r.plan_id
-      where ${TO_BE_TOLD} order by last.until, s.id limit $4 offset $5`,
+): Promise<Ending[]> {
+  return q.query<Ending>(
+    `with page as (select c.subscriber_id, c.ends_at from ${ENDING} order by c.ends_at, c.subscriber_id limit $4 offset $5)
+     select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, page.ends_at as "endsAt"
+       from page join subscriber s on s.id = page.subscriber_id
+            cross join lateral (select g.plan_revision_id as id from grants g where g.subscriber_id = s.id
+               and g.starts_at < ${GRANT_UNTIL} and ${GRANT_UNTIL} = page.ends_at order by g.id limit 1) last
+            join plan_revision r on r.id = last.id join plan on plan.id = r.plan_id
+      order by page.ends_at, s.id`,
     [timestamp(now), timestamp(from), timestamp(to), limit, offset],
   );
-  return { rows: rows.map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 };
 }
 
 /** How many subscribers' cover ends in each of these spans, which follow each other. */
@@ -186,9 +183,7 @@ export async function countEnding(q: Queryable, now: Instant, spans: readonly Sp
   const [first, last] = [spans[0], spans.at(-1)];
   if (first === undefined || last === undefined) return [];
   const rows = await q.query<{ place: number; count: number }>(
-    `with last as (${LAST_OF_COVER})
-     select width_bucket(last.until, $4::timestamptz[]) as place, count(*) as count
-       from last join subscriber s on s.id = last.subscriber_id where ${TO_BE_TOLD} group by 1`,
+    `select width_bucket(c.ends_at, $4::timestamptz[]) as place, count(*) as count from ${ENDING} group by 1`,
     [timestamp(now), timestamp(first.from), timestamp(last.until), spans.map(({ from }) => timestamp(from))],
   );
   const found = new Map(rows.map(({ place, count }) => [place, count]));

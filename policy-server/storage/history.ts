@@ -32,7 +32,9 @@ const COLUMNS = `key, nas_id as "nasId", host(nas_address) as "nasAddress", acct
   subscriber_id as "subscriberId", mac, host(framed_ip) as "framedIp", nas_port_id as "nasPortId", started_at as "startedAt", heard_at as "heardAt", seconds,
   up_bytes as "upBytes", down_bytes as "downBytes", ended_at as "endedAt", cause, flags`;
 
-const PARTITIONED = ['session_history', 'usage_daily'] as const;
+const PARTITIONED = ['session_history', 'usage_daily', 'usage_monthly'] as const;
+/** Half of each page stays free: every row is written once a day, and its new version stays on its page (HOT). */
+const STORED: Readonly<Record<string, string>> = { usage_monthly: ' with (fillfactor = 50)' };
 
 /** The months (UTC) that hold the instants from `from` to `to`, as `YYYY-MM-01` of each. */
 function monthsBetween(from: Instant, to: Instant): string[] {
@@ -44,7 +46,7 @@ function monthsBetween(from: Instant, to: Instant): string[] {
   return months;
 }
 
-/** Makes the monthly partitions of `session_history` and `usage_daily` for a span of time, where they are missing. */
+/** Makes the monthly partitions of `session_history` and of usage for a span of time, where they are missing. */
 export async function ensurePartitions(db: Database, from: Instant, to: Instant): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.execute("select pg_advisory_xact_lock(hashtext('gerbang: partitions'))");
@@ -54,7 +56,7 @@ export async function ensurePartitions(db: Database, from: Instant, to: Instant)
         next.setUTCMonth(next.getUTCMonth() + 1);
         await tx.execute(
           `create table if not exists ${table}_${month.slice(0, 7).replace('-', '_')} partition of ${table}
-           for values from ('${month}') to ('${next.toISOString().slice(0, 10)}')`,
+           for values from ('${month}') to ('${next.toISOString().slice(0, 10)}')${STORED[table] ?? ''}`,
         );
       }
     }
@@ -65,18 +67,36 @@ export async function ensurePartitions(db: Database, from: Instant, to: Instant)
 export async function dropExpiredPartitions(db: Database, now: Instant, retentionMonths: number): Promise<string[]> {
   const month = firstMonthKept(now, retentionMonths).slice(0, 7).replace('-', '_');
   const dropped: string[] = [];
-  for (const table of PARTITIONED) {
+  for (const table of ['session_history', 'usage_daily'] as const) {
     const rows = await db.query<{ name: string }>(
       `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
        where i.inhparent = $1::regclass and c.relname ~ '_[0-9]{4}_[0-9]{2}$' and right(c.relname, 7) < $2 order by 1`,
       [table, month],
     );
     for (const { name } of rows) {
-      await db.execute(`drop table "${name}"`);
+      await db.transaction(async (tx) => {
+        await tx.execute(`drop table "${name}"`);
+        if (table === 'usage_daily') await dropRollUp(tx, name.slice(-'2026_11'.length));
+      });
       dropped.push(name);
     }
   }
   return dropped;
+}
+
+/**
+ * What the days of a month that are just dropped (`2026_11`) amounted to is taken out of their year, and goes. The drop
+ * before it locks out whoever writes usage, so nobody adds to the month meanwhile.
+ */
+async function dropRollUp(tx: Queryable, month: string): Promise<void> {
+  const [year, place] = month.split('_').map(Number);
+  await tx.execute(
+    `update usage_yearly y set running = add_sums(y.running, running_sums(array[$2::int], array[-m.running[31]], 12))
+       from "usage_monthly_${month}" m where y.subscriber_id = m.subscriber_id and y.year = $1`,
+    [year, place],
+  );
+  if (place === 12) await tx.execute('delete from usage_yearly where year = $1', [year]);
+  await tx.execute(`drop table "usage_monthly_${month}"`);
 }
 
 /** Deletes what enforcement did before the retention's first month. */

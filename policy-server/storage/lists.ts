@@ -1,4 +1,4 @@
-import { type Bought, boughtAt, type Standing } from '#domain/standing';
+import { type Bought, boughtAt, SOON_MS, type Standing } from '#domain/standing';
 import type { Instant } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
 import { loadGrants } from '#storage/facts';
@@ -13,7 +13,7 @@ import {
   searchCondition,
   slice,
 } from '#storage/paging';
-import { gathered, standsSql } from '#storage/standing';
+import { LAST_COVER, standsSql } from '#storage/standing';
 
 /** What of the subscribers is shown; a part left out leaves nobody out. */
 export type SubscriberFilter = {
@@ -55,9 +55,8 @@ export type SubscriberPage = SubscriberFilter & SubscriberSort & Page & { readon
 
 /** One page of the subscribers, by name unless asked otherwise; who never had a package comes last in the order of ends. */
 export async function listSubscribers(q: Queryable, options: SubscriberPage): Promise<Listed<ListedSubscriber>> {
-  const { sort, standing } = options;
-  const inOnePass = sort === 'ends' || standing?.every((one) => RARE.has(one)) === true;
-  const { ids, total, more } = await (inOnePass ? sortedPage(q, options) : walkedPage(q, options));
+  const rare = options.standing?.every((one) => RARE.has(one)) === true;
+  const { ids, total, more } = await (rare ? sortedPage(q, options) : walkedPage(q, options));
   return { rows: await subscriberRows(q, ids, options.now), total, more };
 }
 
@@ -94,8 +93,8 @@ async function idsAfter(
   most: number,
 ): Promise<number[]> {
   const bound = new Bound();
-  const where = [`s.id > ${bound.add(after)}`, ...filterConditions(bound, filter, now)];
-  return ids(q, `select s.id from subscriber s ${conditions(where)} order by s.id limit ${most}`, bound);
+  const from = subscribers(bound, filter, now, false, after);
+  return ids(q, `select s.id from ${from} order by s.id limit ${most}`, bound);
 }
 
 /** Statements whose values decide how they are best run: unnamed, see `countUpTo`. */
@@ -108,28 +107,59 @@ const RARE: ReadonlySet<Standing> = new Set(['ends-soon', 'depleted', 'no-packag
 
 type FoundPage = { readonly ids: readonly number[]; readonly total: number; readonly more: boolean };
 
-const KEY = { name: 'lower(s.name)', username: 's.username', created: 's.id', ends: 'e.ends' } as const;
+/** The end of who was or is covered is that of the last cover `e`. */
+const KEY = { name: 'lower(s.name)', username: 's.username', created: 's.id', ends: 'e.ends_at' } as const;
 
 /** An index has the order: walking it finds a page sooner than sorting would, and counting stops where it is enough. */
 async function walkedPage(q: Queryable, options: SubscriberPage): Promise<FoundPage> {
   const { sort = 'name', direction = 'asc', now } = options;
   const bound = new Bound();
-  const from = `subscriber s ${conditions(filterConditions(bound, options, now))}`;
-  const order = `${KEY[sort]} ${direction}, s.id ${direction}`;
+  const from = subscribers(bound, options, now);
   const counted = await countUpTo(q, from, bound.values);
+  if (sort === 'ends') return { ids: await endsPage(q, options, counted.more), ...counted };
+  const order = `${KEY[sort]} ${direction}, s.id ${direction}`;
   return { ids: await ids(q, `select s.id from ${from} order by ${order} ${slice(options)}`, bound), ...counted };
 }
 
-/** No index knows what is asked for: all that is found is gathered once, then counted and sorted. */
+/** Whoever stands so has a cover that is not over: the walk by ends need not begin with all those whose is. */
+const COVERED: ReadonlySet<Standing> = new Set(['active', 'ends-soon', 'depleted']);
+
+/** By the end of the last cover, as its index has it; then, in the order of their ids, those who never had any. */
+async function endsPage(q: Queryable, options: SubscriberPage, many: boolean): Promise<number[]> {
+  const { direction = 'asc', now, page, pageSize, standing } = options;
+  const bound = new Bound();
+  const where = filterConditions(bound, options, now);
+  let from = `cover e ${where.length === 0 ? '' : 'join subscriber s on s.id = e.subscriber_id'} ${conditions(['e.last', ...where])}`;
+  if (standing?.every((one) => COVERED.has(one))) {
+    const beyond = standing.every((one) => one === 'active') ? now + SOON_MS : now;
+    const goesOn = `e.last and e.ends_at > ${bound.add(timestamp(beyond))}::timestamptz`;
+    // Most of those that the walk comes by are found, which statistics do not know: "limit 1" keeps it from becoming a sort.
+    from = many
+      ? `cover e cross join lateral (select from subscriber s ${conditions(['s.id = e.subscriber_id', ...where])} limit 1) s where ${goesOn}`
+      : `${from} and ${goesOn}`;
+  }
+  const order = `e.ends_at ${direction}, e.subscriber_id ${direction}`;
+  const found = await ids(q, `select e.subscriber_id as id from ${from} order by ${order} ${slice(options)}`, bound);
+  if (found.length === pageSize) return found;
+  const offset = Math.max(0, page - 1) * pageSize;
+  const before = found.length > 0 || offset === 0 ? offset + found.length : await countAll(q, from, bound);
+  const rest = new Bound();
+  const never = `subscriber s ${LAST_COVER} ${conditions(['e.last is null', ...filterConditions(rest, options, now)])}`;
+  const left = `limit ${pageSize - found.length} offset ${offset + found.length - before}`;
+  return [...found, ...(await ids(q, `select s.id from ${never} order by s.id ${direction} ${left}`, rest))];
+}
+
+async function countAll(q: Queryable, from: string, { values }: Bound): Promise<number> {
+  const [row] = await q.query<{ count: number }>(`select count(*) as count from ${from}`, values);
+  return row!.count;
+}
+
+/** All that is found is gathered once, then counted and sorted. */
 async function sortedPage(q: Queryable, options: SubscriberPage): Promise<FoundPage> {
   const { sort = 'name', direction = 'asc', now } = options;
   const bound = new Bound();
-  const byEnd = sort === 'ends';
-  const join = byEnd ? gathered(bound.add(timestamp(now))) : '';
-  const where = conditions(filterConditions(bound, options, now, byEnd ? 'gathered' : 'asked'));
   const [row] = await q.query<{ count: number; ids: number[] }>(
-    `with found as materialized (
-       select s.id, ${KEY[sort]} as key from subscriber s ${join} ${where})
+    `with found as materialized (select s.id, ${KEY[sort]} as key from ${subscribers(bound, options, now, sort === 'ends')})
      select (select count(*) from found) as count,
             array(select id from found order by key ${direction} nulls last, id ${direction} ${slice(options)}) as ids`,
     bound.values,
@@ -138,12 +168,15 @@ async function sortedPage(q: Queryable, options: SubscriberPage): Promise<FoundP
   return { ids, total: Math.min(count, MOST_COUNTED), more: count > MOST_COUNTED };
 }
 
-function filterConditions(
-  bound: Bound,
-  filter: SubscriberFilter,
-  at: Instant,
-  standing: 'asked' | 'gathered' = 'asked',
-): string[] {
+/** The subscribers `s` that the filter finds, with their last cover `e` where anything asks for it. */
+function subscribers(bound: Bound, filter: SubscriberFilter, at: Instant, withEnd = false, after?: number): string {
+  const where = filterConditions(bound, filter, at);
+  if (after !== undefined) where.push(`s.id > ${bound.add(after)}`);
+  const asked = withEnd || where.some((one) => one.includes('e.starts_at'));
+  return `subscriber s ${asked ? LAST_COVER : ''} ${conditions(where)}`;
+}
+
+function filterConditions(bound: Bound, filter: SubscriberFilter, at: Instant): string[] {
   const where: string[] = [];
   const found = filter.search === undefined ? null : searchCondition(bound, filter.search);
   if (found !== null) where.push(found);
@@ -151,7 +184,7 @@ function filterConditions(
   if (filter.access !== undefined) where.push(`s.access = ${bound.add(filter.access)}`);
   if (filter.tag !== undefined) where.push(`s.tags @> array[${bound.add(filter.tag)}]`);
   if (filter.standing?.length === 0) where.push('false');
-  else if (filter.standing !== undefined) where.push(standsSql(filter.standing, bound.add(timestamp(at)), standing));
+  else if (filter.standing !== undefined) where.push(standsSql(filter.standing, bound.add(timestamp(at))));
   const live = 'exists (select from session l where l.subscriber_id = s.id and l.ended_at is null';
   if (filter.online !== undefined) where.push(`${filter.online ? '' : 'not '}${live})`);
   if (filter.nasId !== undefined) {

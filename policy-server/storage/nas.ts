@@ -71,15 +71,23 @@ select nas.id, nas.name,
        nas.api_fingerprint as "apiFingerprint", nas.api_user as "apiUser",
        nas.api_password_sealed is not null as "apiPasswordSet", nas.api_seen_at as "apiSeenAt", nas.api_error as "apiError",
        nas.recognises_lines as "recognisesLines",
-       (select count(*) from subscriber where subscriber.nas_id = nas.id) as "staticLines",
-       coalesce(live.sessions, 0)::int as "liveSessions", live.heard_at as "heardAt"`;
+       (select count(*) from subscriber where subscriber.nas_id = nas.id) as "staticLines"`;
 
-export async function listNases(q: Queryable): Promise<ListedNas[]> {
-  return q.query<ListedNas>(
-    `${LISTED} from nas left join (select nas_id, count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at
-                                     from session group by nas_id) as live on live.nas_id = nas.id
-      order by nas.name`,
-  );
+/** What is known of the sessions of a NAS; one without any is not among them. */
+export type NasSessions = Pick<ListedNas, 'liveSessions' | 'heardAt'> & { readonly nasId: number };
+
+const SESSIONS = `count(*) filter (where ended_at is null)::int as "liveSessions", max(heard_at) as "heardAt"`;
+
+/** Looks at every session: with tens of thousands nearly all of what listing the NASes costs. */
+export async function sessionsOfNases(q: Queryable): Promise<NasSessions[]> {
+  return q.query<NasSessions>(`select nas_id as "nasId", ${SESSIONS} from session group by nas_id`);
+}
+
+/** Every NAS by its name, with `sessions` where they are known already. */
+export async function listNases(q: Queryable, sessions?: readonly NasSessions[]): Promise<ListedNas[]> {
+  const live = new Map((sessions ?? (await sessionsOfNases(q))).map(({ nasId, ...known }) => [nasId, known]));
+  const rows = await q.query<Omit<ListedNas, keyof NasSessions>>(`${LISTED} from nas order by nas.name`);
+  return rows.map((row) => ({ ...row, ...(live.get(row.id) ?? { liveSessions: 0, heardAt: null }) }));
 }
 
 /** One NAS. `lock` keeps every other transaction from changing it until ours ends. */
@@ -90,8 +98,7 @@ export async function findNas(
 ): Promise<ListedNas | null> {
   const [column, value] = 'id' in by ? ['id', by.id] : ['name', by.name];
   const [row] = await q.query<ListedNas>(
-    `${LISTED} from nas, lateral (select count(*) filter (where ended_at is null) as sessions, max(heard_at) as heard_at
-                                    from session where nas_id = nas.id) as live
+    `${LISTED}, live.* from nas, lateral (select ${SESSIONS} from session where nas_id = nas.id) as live
       where nas.${column} = $1 ${lock === 'lock' ? 'for update of nas' : ''}`,
     [value],
   );

@@ -128,7 +128,7 @@ export async function lockPurchase(q: Queryable, number: string): Promise<Locked
     `select purchase.id, number, purchase.subscriber_id as "subscriberId", username, language,
             coalesce(nullif(subscriber.name, ''), username) as addressee, purchase.plan_revision_id as "planRevisionId",
             plan.name as plan, period_days as "periodDays", period_months as "periodMonths",
-            allowance_bytes as "allowanceBytes", purchase.price_rupiah as "priceRupiah", begins,
+            revision.allowance_bytes as "allowanceBytes", purchase.price_rupiah as "priceRupiah", begins,
             cancelled_at as "cancelledAt", grant_id as "grantId", starts_at as "from", ends_at as "until"
        from purchase join subscriber on subscriber.id = purchase.subscriber_id
                      join plan_revision as revision on revision.id = purchase.plan_revision_id

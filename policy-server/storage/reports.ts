@@ -2,6 +2,7 @@ import { localDays, localMonths, type Span } from '#domain/calendar';
 import type { Instant } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
 import { STREAM_CHUNK } from '#storage/paging';
+import { GRANT_UNTIL } from '#storage/standing';
 
 /** Money received in a local day or month (`label` 2026-11-20 or 2026-11); a span with none is there with zeros. */
 export type Revenue = Span & { readonly rupiah: number; readonly payments: number };
@@ -88,50 +89,6 @@ export async function topPackages(q: Queryable, from: Instant, to: Instant, limi
   );
 }
 
-/** What one customer used and paid. */
-export type Activity = {
-  readonly subscriberId: number;
-  readonly username: string;
-  readonly name: string;
-  readonly upBytes: number;
-  readonly downBytes: number;
-  /** Days with any usage. */
-  readonly days: number;
-  readonly rupiah: number;
-  readonly lastDay: string;
-};
-
-/**
- * Who used most on the local days `from` to `to` (`YYYY-MM-DD`, both included), the most first; sessions that still go on
- * count with what is accounted of them. Paid is what came in from `paidFrom` until just before `paidTo`.
- */
-export async function customerActivity(
-  q: Queryable,
-  options: { from: string; to: string; paidFrom: Instant; paidTo: Instant; limit: number; offset?: number },
-): Promise<Activity[]> {
-  const { from, to, paidFrom, paidTo, limit, offset = 0 } = options;
-  return q.query<Activity>(
-    // Ranked in floating point (whole to 2^53), which is half the work; the sums of those that are shown are exact.
-    `with days as not materialized (
-       select subscriber_id, day, up_bytes, down_bytes from usage_daily where day between $1::date and $2::date
-       union all
-       select subscriber_id, day, day_up, day_down from session
-        where ended_at is null and subscriber_id is not null and day between $1::date and $2::date and day_up + day_down > 0
-     ), top as (
-       select subscriber_id as id, sum((up_bytes + down_bytes)::float8) as bytes from days
-        group by subscriber_id order by bytes desc, id limit $5 offset $6)
-     select s.id as "subscriberId", s.username, s.name, used.*,
-            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id
-                       and received_at >= $3::timestamptz and received_at < $4::timestamptz), 0)::bigint as rupiah
-       from top join subscriber s on s.id = top.id
-            cross join lateral (
-              select sum(up_bytes)::bigint as "upBytes", sum(down_bytes)::bigint as "downBytes", count(distinct day) as days, max(day) as "lastDay"
-                from days where subscriber_id = top.id) used
-      order by top.bytes desc, top.id`,
-    [from, to, timestamp(paidFrom), timestamp(paidTo), limit, offset],
-  );
-}
-
 /** Somebody whose last package ended. */
 export type Expired = {
   readonly subscriberId: number;
@@ -144,19 +101,17 @@ export type Expired = {
   readonly paidRupiah: number;
 };
 
-/** The grants with which somebody's last package ended: from $2 until just before $3, as of $1. */
-const LAST_ENDED = `grants g join subscriber s on s.id = g.subscriber_id
-        where least(g.ends_at, g.revoked_at) >= $2::timestamptz and least(g.ends_at, g.revoked_at) < least($3::timestamptz, $1::timestamptz)
-          and g.starts_at < least(g.ends_at, g.revoked_at) and s.billing = 'prepaid'
-          and not exists (select from grants l where l.subscriber_id = g.subscriber_id and l.starts_at < least(l.ends_at, l.revoked_at)
-                            and (least(l.ends_at, l.revoked_at), l.id) > (least(g.ends_at, g.revoked_at), g.id))`;
+/** The last cover of prepaid subscribers that ended from $2 until just before $3, and is over at $1. */
+const LAST_ENDED = `cover c join subscriber s on s.id = c.subscriber_id
+        where c.last and c.ends_at >= $2::timestamptz and c.ends_at < $3::timestamptz and c.ends_at <= $1::timestamptz
+          and s.billing = 'prepaid'`;
 
 /** How many subscribers' last package ended in each of these spans, which follow each other. */
 export async function countExpired(q: Queryable, now: Instant, spans: readonly Span[]): Promise<number[]> {
   const [first, last] = [spans[0], spans.at(-1)];
   if (first === undefined || last === undefined) return [];
   const rows = await q.query<{ place: number; count: number }>(
-    `select width_bucket(least(g.ends_at, g.revoked_at), $4::timestamptz[]) as place, count(*) as count from ${LAST_ENDED} group by 1`,
+    `select width_bucket(c.ends_at, $4::timestamptz[]) as place, count(*) as count from ${LAST_ENDED} group by 1`,
     [timestamp(now), timestamp(first.from), timestamp(last.until), spans.map(({ from }) => timestamp(from))],
   );
   const found = new Map(rows.map(({ place, count }) => [place, count]));
@@ -178,15 +133,15 @@ export async function expiredBetween(
   }: { now: Instant; from: Instant; to: Instant; limit?: number; offset?: number },
 ): Promise<Expired[]> {
   return q.query<Expired>(
-    `with last as (
-       select g.subscriber_id, g.plan_revision_id, least(g.ends_at, g.revoked_at) as until, g.id
-         from ${LAST_ENDED}
-        order by until desc, g.id desc limit $4 offset $5)
-     select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, last.until as "endedAt",
+    `with page as (
+       select c.subscriber_id, c.ends_at from ${LAST_ENDED} order by c.ends_at desc, c.subscriber_id desc limit $4 offset $5)
+     select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, page.ends_at as "endedAt",
             coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah"
-       from last join subscriber s on s.id = last.subscriber_id join plan_revision r on r.id = last.plan_revision_id
-            join plan on plan.id = r.plan_id
-      order by last.until desc, last.id desc`,
+       from page join subscriber s on s.id = page.subscriber_id
+            cross join lateral (select g.plan_revision_id as id from grants g where g.subscriber_id = s.id
+               and g.starts_at < ${GRANT_UNTIL} and ${GRANT_UNTIL} = page.ends_at order by g.id desc limit 1) last
+            join plan_revision r on r.id = last.id join plan on plan.id = r.plan_id
+      order by page.ends_at desc, s.id desc`,
     [timestamp(now), timestamp(from), timestamp(to), limit, offset],
   );
 }

@@ -1,4 +1,4 @@
-import type { ObservedSession, Told } from '#domain/reconcile';
+import type { EndAsked, ObservedSession, Told } from '#domain/reconcile';
 import type { Instant } from '#domain/time';
 import { ASSUME_ENDED } from '#storage/accounting-sql';
 import type { Queryable } from '#storage/database';
@@ -28,13 +28,18 @@ export type LiveSession = ObservedSession & {
   readonly flags: readonly string[];
 };
 
-type Row = Omit<LiveSession, 'told'> & { readonly live: string | null; readonly fixed: string | null };
+type Row = Omit<LiveSession, 'told' | 'endAsked'> & {
+  readonly live: string | null;
+  readonly fixed: string | null;
+  readonly endAskedAt: Instant | null;
+  readonly endReason: string | null;
+};
 
 const COLUMNS = `s.id as "sessionId", s.key, s.nas_id as "nasId", host(s.nas_address) as "nasAddress",
   s.acct_session_id as "acctSessionId", s.username, s.subscriber_id as "subscriberId", s.mac, host(s.framed_ip) as "framedIp", s.nas_port_id as "nasPortId",
   s.started_at as "startedAt", s.heard_at as "heardAt", s.seconds, s.up_bytes as "upBytes", s.down_bytes as "downBytes",
   s.told_live as live, s.told_fixed as fixed, s.told_at as "toldAt", s.confirmed_at as "confirmedAt",
-  s.ending_since as "endingSince", s.flags`;
+  s.ending_since as "endingSince", s.end_asked_at as "endAskedAt", s.end_reason as "endReason", s.flags`;
 
 /** Every live session of these subscribers, oldest first. */
 export async function liveSessions(db: Queryable, subscriberIds: readonly number[]): Promise<LiveSession[]> {
@@ -155,7 +160,8 @@ export type EndingSession = { readonly sessionId: number; readonly at: Instant }
 export async function recordEnding(db: Queryable, ending: readonly EndingSession[]): Promise<void> {
   if (ending.length === 0) return;
   await db.execute(
-    `update session set ending_since = e.at from unnest($1::bigint[], $2::timestamptz[]) as e (id, at)
+    `update session set ending_since = e.at, end_asked_at = null, end_reason = null
+     from unnest($1::bigint[], $2::timestamptz[]) as e (id, at)
      where session.id = e.id and session.ended_at is null`,
     [ending.map((e) => e.sessionId), ending.map((e) => timestamp(e.at))],
     'session-ending',
@@ -170,6 +176,25 @@ export async function closeGone(db: Queryable, sessionIds: readonly number[]): P
   if (sessionIds.length > 0) await db.execute(ASSUME_ENDED, [sessionIds, 'Lost-Service'], 'session-gone');
 }
 
-function session({ live, fixed, ...row }: Row): LiveSession {
-  return { ...row, told: live === null || fixed === null ? null : { live, fixed } };
+/** Asks that live sessions of a subscriber be ended: this one, or with null all. Returns how many that are. */
+export async function askEnd(
+  db: Queryable,
+  subscriberId: number,
+  sessionId: number | null,
+  { at, reason }: EndAsked,
+): Promise<number> {
+  // Asked again although its NAS said yes before: it is told once more.
+  return db.execute(
+    `update session set end_asked_at = $3::timestamptz, end_reason = $4, ending_since = null
+     where subscriber_id = $1 and ended_at is null and ($2::bigint is null or id = $2)`,
+    [subscriberId, sessionId, timestamp(at), reason],
+  );
+}
+
+function session({ live, fixed, endAskedAt, endReason, ...row }: Row): LiveSession {
+  return {
+    ...row,
+    told: live === null || fixed === null ? null : { live, fixed },
+    endAsked: endAskedAt === null ? null : { at: endAskedAt, reason: endReason ?? '' },
+  };
 }

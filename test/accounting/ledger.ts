@@ -9,8 +9,9 @@ export const ZONE = 'Asia/Jakarta';
 
 /** The same database for the next test: its rows are gone, its partitions stay. */
 export async function emptied(db: Database): Promise<void> {
-  const tables = 'nas, plan, subscriber, journal_position, quarantine, change, usage_daily, session_history';
-  await db.query(`truncate ${tables} restart identity cascade`);
+  const tables = 'nas, plan, subscriber, journal_position, quarantine, change, session_history';
+  const usage = 'usage_daily, usage_monthly, usage_yearly';
+  await db.query(`truncate ${tables}, ${usage} restart identity cascade`);
 }
 
 /** A NAS, a plan and subscribers with one grant each; `budi` is the first. Ids as the database gave them. */
@@ -45,11 +46,12 @@ export async function company(
 
 /** A journal that is only a list: each record lies one octet behind the other. */
 export class Ledger {
-  readonly journal = 'f'.repeat(32);
+  readonly journal: string;
   readonly #db: Database;
 
-  constructor(db: Database) {
+  constructor(db: Database, journal = 'f'.repeat(32)) {
     this.#db = db;
+    this.journal = journal;
   }
 
   /** Applies the records as one batch at the journal's end. */

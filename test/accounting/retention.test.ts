@@ -24,14 +24,19 @@ test('after 13 months history goes, the day it may; the running month and those 
       [timestamp(Date.parse(at)), at],
     );
   }
+  await db.execute(`insert into usage_daily values (1, '2025-09-30', 1, 2), (1, '2025-10-01', 10, 20)`);
   const said = await retentionJob(db, () => NOW, 13).run(new AbortController().signal);
   expect(said).toBe(
     'dropped session_history_2025_08, session_history_2025_09, usage_daily_2025_08, usage_daily_2025_09',
   );
-  for (const table of ['session_history', 'usage_daily']) {
+  for (const table of ['session_history', 'usage_daily', 'usage_monthly']) {
     const kept = await partitions(table);
     expect([kept[0], kept.at(-1)]).toEqual([`${table}_2025_10`, `${table}_2027_01`]);
   }
   expect(await db.query('select reason from enforcement_act')).toEqual([{ reason: '2025-10-01T00:00:00Z' }]);
+  const year = () => db.query('select year, running[9] as september, running[12] as december from usage_yearly');
+  expect(await year()).toEqual([{ year: 2025, september: 0, december: 30 }]);
   expect(await retentionJob(db, () => NOW, 13).run(new AbortController().signal)).toBeNull();
+  await retentionJob(db, () => NOW, 10).run(new AbortController().signal);
+  expect(await year(), 'a year of which nothing is left').toEqual([]);
 });

@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { localDays } from '#domain/calendar';
 import { STANDINGS } from '#domain/standing';
 import { DAY, localDate } from '#domain/time';
-import { attention, countFigure, endingBetween, figuresBetween, kpis } from '#storage/dashboard';
+import { customerActivity } from '#storage/activity';
+import { attention, countEnding, countFigure, endingBetween, figuresBetween, kpis } from '#storage/dashboard';
 import { type Database, openDatabase } from '#storage/database';
 import { startEmbedded } from '#storage/embedded';
 import { listSubscribers, type SubscriberPage } from '#storage/lists';
@@ -11,7 +13,7 @@ import { lockDataDir } from '#storage/lock';
 import { listAudit, listMessages } from '#storage/log-lists';
 import { migrate } from '#storage/migrate';
 import { endedSince, endingSoon, quotaReached } from '#storage/reminders';
-import { customerActivity, expiredBetween, revenueByDay, revenueByMonth, topPackages } from '#storage/reports';
+import { expiredBetween, revenueByDay, revenueByMonth, topPackages } from '#storage/reports';
 import { listPurchases, listSubscriptions } from '#storage/sales-lists';
 import { timeline, whyOffline } from '#storage/timeline';
 import { seedCompany } from '#test/bench/company';
@@ -88,7 +90,10 @@ function queries(db: Database, now: number): Query[] {
     page('dashboard: figures and revenue', () => kpis(db, now + 60_000, ZONE)),
     page('dashboard: what needs attention', () => attention(db, now)),
     page('dashboard: a chart of a week', () => figuresBetween(db, ...days(7))),
-    page('dashboard: ends in two days', () => endingBetween(db, { now, from: now, to: now + 2 * DAY, limit: 10 })),
+    page('dashboard: ends in two days', async () => {
+      await endingBetween(db, { now, from: now, to: now + 2 * DAY, limit: 10 });
+      await countEnding(db, now, localDays(now, now + 2 * DAY, ZONE));
+    }),
     page('subscribers: by name', subscribers({})),
     page('subscribers: page 200', subscribers({ page: 200 })),
     page('subscribers: the last page', subscribers({ page: SUBSCRIBERS / 50 })),

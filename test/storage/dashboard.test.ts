@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { DAY, HOUR, type Instant, MINUTE, NEVER } from '#domain/time';
 import {
   attention,
+  countEnding,
   countFigure,
   endingBetween,
   FIGURE_SECONDS,
@@ -163,17 +164,28 @@ describe('who ends soon', () => {
     await grant('belum', [[2, 10]]);
     await grant('pasca', [[-50, 3]], { billing: 'postpaid' });
     await grant('henti', [[-50, 3]], { suspendedAt: NOW - HOUR });
-    const { rows, total } = await endingBetween(db, { now: NOW, from: NOW, to: NOW + DAY });
+    const rows = await endingBetween(db, { now: NOW, from: NOW, to: NOW + DAY });
     expect(rows.map((row) => [row.username, (row.endsAt - NOW) / HOUR])).toEqual([
       ['nanti', 3],
       ['jeda', 5],
       ['rantai', 20],
     ]);
-    expect(total).toBe(3);
     expect(rows[0]).toMatchObject({ plan: 'P20' });
     const next = await endingBetween(db, { now: NOW, from: NOW + DAY, to: NOW + 2 * DAY, limit: 1 });
-    expect(next.rows.map((row) => row.username)).toEqual(['besok']);
-    expect((await endingBetween(db, { now: NOW, from: NOW, to: NOW + DAY, limit: 1 })).total).toBe(3);
+    expect(next.map((row) => row.username)).toEqual(['besok']);
+    const second = await endingBetween(db, { now: NOW, from: NOW, to: NOW + DAY, limit: 1, offset: 1 });
+    expect(second.map((row) => row.username)).toEqual(['jeda']);
+    const days = [0, 1, 2].map((day) => ({ label: '', from: NOW + day * DAY, until: NOW + (day + 1) * DAY }));
+    expect(await countEnding(db, NOW, days)).toEqual([3, 1, 0]);
+  });
+
+  test('goes by the plan that ends it, not by one that ended on the way', async () => {
+    const who = await shop.subscriber('ganti');
+    const p50 = await shop.plan('P50', null, 50);
+    await shop.grant(who, p20, NOW - DAY, NOW + HOUR);
+    await shop.grant(who, p50, NOW + HOUR, NOW + 2 * HOUR);
+    const [row] = await endingBetween(db, { now: NOW, from: NOW, to: NOW + DAY });
+    expect(row).toMatchObject({ plan: 'P50', endsAt: NOW + 2 * HOUR });
   });
 });
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE } from '#domain/time';
-import type { Database } from '#storage/database';
+import { type Database, timestamp } from '#storage/database';
 import { listSubscribers, type SubscriberPage, streamSubscribers, subscriberIdsMatching } from '#storage/lists';
 import { auditWords, listAudit, listMessages, streamAudit, streamMessages } from '#storage/log-lists';
 import { MOST_COUNTED, STREAM_CHUNK } from '#storage/paging';
@@ -281,5 +281,49 @@ describe('a long list', () => {
     }
     expect([seen.size, largest]).toEqual([count, STREAM_CHUNK]);
     expect(await subscriberIdsMatching(db, { tag: 'bulk' }, NOW)).toHaveLength(count);
+  });
+
+  test('by the end of cover goes on after those who have it with those who never had any', async () => {
+    const bulk = await subscriberIdsMatching(db, { tag: 'bulk' }, NOW);
+    const [soon, late] = [bulk[700]!, bulk[30]!];
+    await shop.grant(soon, p20, NOW - DAY, NOW + DAY);
+    await shop.grant(late, p20, NOW - DAY, NOW + 2 * DAY);
+    const never = bulk.filter((one) => one !== soon && one !== late);
+    const ids = async (over: Partial<SubscriberPage>) =>
+      (await page({ tag: 'bulk', sort: 'ends', ...over })).rows.map((row) => row.id);
+    expect(await ids({ pageSize: 4 })).toEqual([soon, late, ...never.slice(0, 2)]);
+    expect(await ids({ pageSize: 4, page: 3 })).toEqual(never.slice(6, 10));
+    const last = never.toReversed();
+    expect(await ids({ pageSize: 4, direction: 'desc' })).toEqual([late, soon, ...last.slice(0, 2)]);
+    expect(await ids({ pageSize: 4, page: 3, direction: 'desc' })).toEqual(last.slice(6, 10));
+  });
+
+  test('of those who are served goes by ends, and leaves out whose cover has a gap soon', async () => {
+    await db.execute(
+      `insert into subscriber (username, password_sealed, tags) select 'crowd' || i, '', '{crowd}' from generate_series(1, $1) i`,
+      [MOST_COUNTED + 500],
+    );
+    await db.execute(
+      `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at)
+       select id, $1, $2::timestamptz, $3::timestamptz + id * interval '1 minute' from subscriber where tags = '{crowd}'`,
+      [p20, timestamp(NOW - DAY), timestamp(NOW + 2 * DAY)],
+    );
+    const crowd = await subscriberIdsMatching(db, { tag: 'crowd' }, NOW);
+    const [gapSoon, gapLater, spent] = [crowd[10]!, crowd[20]!, crowd[30]!];
+    await db.execute(`update grants set ends_at = $2::timestamptz where subscriber_id = $1`, [
+      gapSoon,
+      timestamp(NOW + HOUR),
+    ]);
+    for (const who of [gapSoon, gapLater]) await shop.grant(who, p20, NOW + 400 * DAY, NOW + 401 * DAY);
+    await db.execute('update grants set used_bytes = 1000 where subscriber_id = $1', [spent]);
+    const ids = async (over: Partial<SubscriberPage>) =>
+      (await page({ tag: 'crowd', sort: 'ends', standing: ['active'], pageSize: 50, ...over })).rows.map(
+        (row) => row.id,
+      );
+    const right = [...crowd.filter((one) => ![gapSoon, gapLater, spent].includes(one)), gapLater];
+    expect(await ids({})).toEqual(right.slice(0, 50));
+    expect(await ids({ page: 100 })).toEqual(right.slice(4_950, 5_000));
+    expect(await ids({ direction: 'desc' })).toEqual(right.toReversed().slice(0, 50));
+    expect(await ids({ standing: ['active', 'ends-soon'], direction: 'desc', pageSize: 2 })).toContain(gapSoon);
   });
 });

@@ -4,7 +4,6 @@ import type { Database } from '#storage/database';
 import { ensurePartitions } from '#storage/history';
 import {
   countExpired,
-  customerActivity,
   expiredBetween,
   revenueByDay,
   revenueByMethod,
@@ -94,26 +93,6 @@ describe('reports of customers', () => {
     expect((await topPackages(db, NOW - 3 * DAY, NOW, 1)).length).toBe(1);
   });
 
-  test('activity is what was used, live sessions included, and what was paid, the heaviest first', async () => {
-    const rina = await shop.subscriber('rina', { name: 'Rina' });
-    const tower = await shop.nas('tower');
-    const use = (subscriberId: number, day: string, up: number, down: number) =>
-      db.execute('insert into usage_daily values ($1, $2::date, $3, $4)', [subscriberId, day, up, down]);
-    await use(who, '2026-11-19', 1, 10);
-    await use(who, '2026-11-20', 2, 20);
-    await use(who, '2026-11-17', 1000, 1000);
-    await use(rina, '2026-11-20', 1, 1);
-    const live = await shop.session(rina, tower, NOW - HOUR);
-    await db.execute('update session set day_up = 100, day_down = 400 where id = $1', [live]);
-    const options = { from: '2026-11-18', to: '2026-11-21', paidFrom: NOW - 3 * DAY, paidTo: NOW };
-    const rows = await customerActivity(db, { ...options, limit: 10 });
-    expect(rows).toMatchObject([
-      { username: 'rina', upBytes: 101, downBytes: 401, days: 2, rupiah: 0, lastDay: '2026-11-21' },
-      { username: 'budi', upBytes: 3, downBytes: 30, days: 2, rupiah: 23, lastDay: '2026-11-20' },
-    ]);
-    expect(await customerActivity(db, { ...options, limit: 1, offset: 1 })).toEqual([rows[1]]);
-  });
-
   test('expired are those whose last package ended then, the last ended first, with what they ever paid', async () => {
     const grant = async (name: string, spans: [number, number][], over = {}) => {
       const id = await shop.subscriber(name, over);
@@ -155,5 +134,15 @@ describe('reports of customers', () => {
       offset: 1,
     });
     expect(second.map((row) => row.username)).toEqual(['pergi']);
+  });
+
+  test('expired goes by the plan with which it ended, not by the one before or one that was over sooner', async () => {
+    const p50 = await shop.plan('P50', null, 50);
+    const id = await shop.subscriber('naik');
+    await shop.grant(id, p20, NOW - 20 * DAY, NOW - 10 * DAY);
+    await shop.grant(id, p50, NOW - 10 * DAY, NOW + DAY, { revokedAt: NOW - 5 * DAY });
+    await shop.grant(id, p20, NOW - 7 * DAY, NOW - 6 * DAY);
+    const rows = await expiredBetween(db, { now: NOW, from: NOW - 9 * DAY, to: NOW });
+    expect(rows.filter(({ username }) => username === 'naik')).toMatchObject([{ plan: 'P50', endedAt: NOW - 5 * DAY }]);
   });
 });

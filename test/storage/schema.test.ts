@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { installationId } from '#storage/installation';
 import { DatabaseTooNew, migrate } from '#storage/migrate';
 import { testDatabase } from '#test/support/database';
 import { dumpSchema } from '#test/support/schema';
@@ -34,6 +35,19 @@ test('a database that a newer program migrated is refused with a clear message',
   const refusal = migrate(db.url);
   await expect(refusal).rejects.toThrow(DatabaseTooNew);
   await expect(refusal).rejects.toThrow(/newer than this program .*999-from-the-future.*install the version/);
+});
+
+test('an installation gets its id once: every migrated database one of its own, and only one', async () => {
+  const db = await testDatabase();
+  const before = await installationId(db);
+  expect(before).toMatch(/^[0-9a-f]{8}$/);
+  await migrate(db.url);
+  expect(await installationId(db)).toBe(before);
+  await expect(db.query('insert into installation default values')).rejects.toThrow(/installation_pkey/);
+  await db.query('drop schema public cascade');
+  await db.query('create schema public');
+  await migrate(db.url);
+  expect(await installationId(db)).not.toBe(before);
 });
 
 async function migrationNames(db: Awaited<ReturnType<typeof testDatabase>>): Promise<string[]> {

@@ -4,7 +4,7 @@ import type { Grant } from '#domain/facts';
 import { coverEnd, STANDINGS, type Standing, standing } from '#domain/standing';
 import { DAY, HOUR, type Instant, NEVER } from '#domain/time';
 import { type Database, timestamp } from '#storage/database';
-import { coverEnd as coverEndSql, gathered, standsSql } from '#storage/standing';
+import { coverEnd as coverEndSql, isCovered, LAST_COVER, standsSql, wasCovered } from '#storage/standing';
 import { plan } from '#test/domain/generate';
 import { Shop } from '#test/storage/shop';
 import { testDatabase } from '#test/support/database';
@@ -120,21 +120,26 @@ describe('the same in SQL', () => {
             AT,
           );
         for (const wanted of [...STANDINGS.map((one) => [one]), some]) {
-          for (const how of ['asked', 'gathered'] as const) {
-            const found = await db.query<{ id: number }>(
-              `select s.id from subscriber s ${how === 'gathered' ? gathered('$1') : ''}
-              where $1::timestamptz is not null and ${standsSql(wanted, '$1', how)} order by s.id`,
-              [timestamp(AT)],
-            );
-            const right = ids.filter((id) => wanted.includes(word(expected.get(id)!)));
-            expect([wanted, how, found.map(({ id }) => id)]).toEqual([wanted, how, right]);
-          }
+          const found = await db.query<{ id: number }>(
+            `select s.id from subscriber s ${LAST_COVER} where $1::timestamptz is not null and ${standsSql(wanted, '$1')} order by s.id`,
+            [timestamp(AT)],
+          );
+          const right = ids.filter((id) => wanted.includes(word(expected.get(id)!)));
+          expect([wanted, found.map(({ id }) => id)]).toEqual([wanted, right]);
         }
-        const ends = await db.query<{ id: number; at: Instant | null }>(
-          `select s.id, ${coverEndSql('$1')} as at from subscriber s order by s.id`,
+        const rows = await db.query<{ id: number; at: Instant | null; covered: boolean | null; was: boolean | null }>(
+          `select s.id, ${coverEndSql('$1')} as at, ${isCovered('$1')} as covered, ${wasCovered('$1')} as was
+             from subscriber s ${LAST_COVER} order by s.id`,
           [timestamp(AT)],
         );
-        expect(ends.map(({ at }) => at)).toEqual(ids.map((id) => coverEnd(grantsOf(expected.get(id)!), AT)));
+        const facts = ids.map((id) => grantsOf(expected.get(id)!));
+        expect(rows.map(({ at }) => at)).toEqual(facts.map((grants) => coverEnd(grants, AT)));
+        expect(rows.map(({ covered }) => covered === true)).toEqual(
+          facts.map((grants) => coverEnd(grants, AT) !== null),
+        );
+        expect(rows.map(({ was }) => was === true)).toEqual(
+          facts.map((grants) => grants.some(({ from }) => from <= AT)),
+        );
       },
     );
     await fc.assert(property, { numRuns: 25 });
