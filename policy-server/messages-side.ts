@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Clock } from '#domain/clock';
+import { Unavailable } from '#domain/errors';
 import type { Settings } from '#domain/settings';
-import { SECOND } from '#domain/time';
+import { type Instant, MINUTE, SECOND } from '#domain/time';
 import { WHATSAPP_OFF, type WhatsAppControl, type WhatsAppStatus } from '#domain/whatsapp';
 import type { WhatsAppWebhook } from '#http/whatsapp-webhook';
 import { type BaileysOptions, startBaileys } from '#integrations/whatsapp/baileys';
@@ -32,6 +33,8 @@ export type MessagesOptions = {
   readonly graphUrl?: string;
   /** How often the settings are looked at. */
   readonly lookEveryMs?: number;
+  /** How long a command waits for the node that holds the line. */
+  readonly patienceMs?: number;
   /** Patience of the outbox and of the line. */
   readonly outbox?: Partial<OutboxOptions>;
   readonly baileys?: Partial<BaileysOptions>;
@@ -51,16 +54,28 @@ type WhatsAppSettings = Settings['whatsapp'] & { readonly token: string | null }
 type Holding = { readonly key: string; readonly transport: Transport | null; readonly outbox: Outbox };
 
 type Command =
-  | { readonly do: 'pair-qr' | 'unpair' | 'reconnect' | 'status' }
+  | { readonly do: 'pair-qr' | 'unpair' | 'reconnect' }
   | { readonly do: 'pair-code'; readonly phone: string }
   | { readonly do: 'restrict'; readonly reason: string };
 
-/** Commands and "the status is another" between the nodes. */
+/** Between the nodes. `id`: whoever asked waits for `done` with the same; `status`: there is another one to be read. */
+type Word =
+  | (Command & { readonly id?: string })
+  | { readonly do: 'done'; readonly id: string }
+  | { readonly do: 'status' };
+
+/** The status as the node that holds the line publishes it, sealed; what it holds of a pairing counts for a while only. */
+type Told = { readonly status: WhatsAppStatus; readonly pairingUntil: Instant };
+
 const CHANNEL = 'gerbang_whatsapp';
 const LOCK = 'whatsapp';
 const STATUS_NOTE = 'status';
 const LOOK_EVERY_MS = 5 * SECOND;
+const PATIENCE_MS = 5 * SECOND;
 const PUBLISH_AFTER_MS = 200;
+/** WhatsApp takes a QR for a minute at most and a code for less than three; the line then says otherwise, if it still can. */
+const QR_LASTS_MS = MINUTE;
+const CODE_LASTS_MS = 3 * MINUTE;
 
 /**
  * Messages to subscribers: one node of the cluster holds the line to WhatsApp and empties the outbox; when it dies the
@@ -72,10 +87,10 @@ export async function startMessages(options: MessagesOptions): Promise<MessagesS
   return {
     control: {
       status: () => side.status(),
-      pairByQr: () => side.command({ do: 'pair-qr' }),
-      pairByCode: (phone) => side.command({ do: 'pair-code', phone }),
-      unpair: () => side.command({ do: 'unpair' }),
-      reconnect: () => side.command({ do: 'reconnect' }),
+      pairByQr: () => side.ask({ do: 'pair-qr' }),
+      pairByCode: (phone) => side.ask({ do: 'pair-code', phone }),
+      unpair: () => side.ask({ do: 'unpair' }),
+      reconnect: () => side.ask({ do: 'reconnect' }),
     },
     webhook: {
       verify: async (query) => verifyChallenge(query, await side.secret('whatsapp.cloud.verify-token')),
@@ -96,8 +111,10 @@ class Messages {
   #lock: ClusterLock | null = null;
   #holding: Holding | null = null;
   /** As the node that holds the line last told. */
-  #told: WhatsAppStatus | null = null;
+  #told: Told | null = null;
   #published = '';
+  /** Those who wait for what they asked for, by the id of the command. */
+  readonly #asking = new Map<string, () => void>();
   #listeners: Listener[] = [];
   #timer: NodeJS.Timeout | undefined;
   #publishTimer: NodeJS.Timeout | undefined;
@@ -113,7 +130,7 @@ class Messages {
     const { db } = this.#options;
     this.#listeners = [
       await db.listen(MESSAGE_CHANNEL, () => this.#holding?.outbox.wake()),
-      await db.listen(CHANNEL, (payload) => this.#inTurn(() => this.#obey(JSON.parse(payload) as Command))),
+      await db.listen(CHANNEL, (payload) => this.#inTurn(() => this.#hear(JSON.parse(payload) as Word))),
     ];
     await this.#inTurn(() => this.#look());
     this.#timer = setInterval(() => void this.#inTurn(() => this.#look()), this.#options.lookEveryMs ?? LOOK_EVERY_MS);
@@ -125,7 +142,9 @@ class Messages {
     clearTimeout(this.#publishTimer);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.#turn;
+    const held = this.#holding !== null;
     await this.#letGo();
+    if (held) await this.#untell();
     await this.#lock?.release();
   }
 
@@ -133,7 +152,7 @@ class Messages {
     const transport = this.#settings?.transport ?? 'off';
     const holding = this.#holding;
     if (holding === null) {
-      if (this.#told !== null) return this.#told;
+      if (this.#told !== null) return unexpired(this.#told, this.#options.clock());
       return { ...WHATSAPP_OFF, transport, state: transport === 'off' ? 'off' : 'elsewhere' };
     }
     const { outbox } = holding;
@@ -156,9 +175,26 @@ class Messages {
     return this.#holding === null ? null : { queued: this.#holding.outbox.queued, counts: this.#holding.outbox.counts };
   }
 
-  /** Reaches the node that holds the line, which may be this one. Throws `Unavailable`. */
-  async command(command: Command): Promise<void> {
-    await notify(this.#options.db, CHANNEL, JSON.stringify(command));
+  /**
+   * Has the node that holds the line, which may be this one, carry it out; false when it did not say so in time: there is
+   * none just now, it is slow, or it cannot. Throws `Unavailable`.
+   */
+  async ask(command: Command): Promise<boolean> {
+    const id = randomUUID();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), this.#options.patienceMs ?? PATIENCE_MS);
+    this.#asking.set(id, () => resolve(true));
+    try {
+      await this.#say({ ...command, id });
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#asking.delete(id);
+    }
+  }
+
+  async #say(word: Word): Promise<void> {
+    await notify(this.#options.db, CHANNEL, JSON.stringify(word));
   }
 
   secret(key: Parameters<typeof readSecretSetting>[2]): Promise<string | null> {
@@ -173,7 +209,7 @@ class Messages {
       case 'failed':
         return recordFailure(db, event.ids, event.reason, event.at);
       case 'restricted':
-        return this.command({ do: 'restrict', reason: event.reason });
+        return this.#say({ do: 'restrict', reason: event.reason });
       default:
         await recordReceipt(db, event.ids, event.is, event.at);
     }
@@ -187,7 +223,7 @@ class Messages {
     this.#settings = { ...whatsapp, token };
     this.#lock ??= await takeClusterLock(db, LOCK, (error) => this.#lost(error));
     if (this.#lock === null) {
-      this.#told = await readNote<WhatsAppStatus>(db, sealer, STATUS_NOTE);
+      this.#told = await readNote<Told>(db, sealer, STATUS_NOTE);
       return;
     }
     const key = createHash('sha256')
@@ -239,6 +275,8 @@ class Messages {
   async #letGo(): Promise<void> {
     const holding = this.#holding;
     this.#holding = null;
+    // Whoever holds the line meanwhile tells something else.
+    this.#published = '';
     // Nothing more is begun; what is being sent is cut off with the connection, and is in doubt.
     const ended = holding?.outbox.stop();
     await holding?.transport?.stop();
@@ -253,25 +291,18 @@ class Messages {
     });
   }
 
-  async #obey(command: Command): Promise<void> {
+  async #hear(word: Word): Promise<void> {
     const holding = this.#holding;
-    if (holding === null) {
-      if (command.do === 'status') await this.#look();
-      return;
-    }
-    switch (command.do) {
-      case 'pair-qr':
-        return holding.transport?.pairByQr();
-      case 'pair-code':
-        return holding.transport?.pairByCode(command.phone);
-      case 'unpair':
-        return holding.transport?.unpair();
-      case 'reconnect':
-        return holding.transport?.reconnect();
-      case 'restrict':
-        return holding.outbox.restrict(command.reason, null);
+    switch (word.do) {
       case 'status':
-        return;
+        return holding === null ? this.#look() : undefined;
+      case 'done':
+        return this.#asking.get(word.id)?.();
+      default:
+        if (holding === null) return;
+        await obey(holding, word);
+        await this.#publish();
+        if (word.id !== undefined) await this.#say({ do: 'done', id: word.id });
     }
   }
 
@@ -286,12 +317,26 @@ class Messages {
 
   async #publish(): Promise<void> {
     if (this.#holding === null) return;
+    const { db, sealer, clock } = this.#options;
     const status = this.status();
     const text = JSON.stringify(status);
     if (text === this.#published) return;
-    await writeNote(this.#options.db, this.#options.sealer, STATUS_NOTE, status);
+    const pairingUntil = clock() + (status.pairingCode === null ? QR_LASTS_MS : CODE_LASTS_MS);
+    await writeNote(db, sealer, STATUS_NOTE, { status, pairingUntil } satisfies Told);
     this.#published = text;
-    await this.command({ do: 'status' });
+    await this.#say({ do: 'status' });
+  }
+
+  /** A line that nobody holds has no status; above all nothing of a pairing stays behind. */
+  async #untell(): Promise<void> {
+    const { db, sealer, log } = this.#options;
+    try {
+      await writeNote(db, sealer, STATUS_NOTE, null);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      // It stays sealed, and the next node that takes the line writes over it.
+      log.warn({ err: error }, 'the status of the WhatsApp line could not be taken back');
+    }
   }
 
   /** Trouble is looked at again within seconds. */
@@ -300,5 +345,25 @@ class Messages {
       .then(() => (this.#stopped ? undefined : work()))
       .catch((error: unknown) => this.#options.log.warn({ err: error }, 'WhatsApp: trying again soon'));
     return this.#turn;
+  }
+}
+
+/** Without what can no longer be used of a pairing: whoever holds the line may not be able to say so. */
+function unexpired({ status, pairingUntil }: Told, now: Instant): WhatsAppStatus {
+  return now < pairingUntil ? status : { ...status, qr: null, pairingCode: null };
+}
+
+async function obey({ transport, outbox }: Holding, command: Command): Promise<void> {
+  switch (command.do) {
+    case 'pair-qr':
+      return transport?.pairByQr();
+    case 'pair-code':
+      return transport?.pairByCode(command.phone);
+    case 'unpair':
+      return transport?.unpair();
+    case 'reconnect':
+      return transport?.reconnect();
+    case 'restrict':
+      return outbox.restrict(command.reason, null);
   }
 }

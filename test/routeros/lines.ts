@@ -5,6 +5,7 @@ import { RouterLists, type RouterListsOptions } from '#integrations/routeros/rou
 import { change } from '#storage/change';
 import type { Database } from '#storage/database';
 import type { LoadedEntry } from '#storage/facts';
+import { installationId } from '#storage/installation';
 import { nasApiPasswordAad } from '#storage/secrets';
 import { setStaticAddresses } from '#storage/static-addresses';
 import { MovableTime, Network, quiet, ScriptedDriver, testSealer } from '#test/enforcement/network';
@@ -47,28 +48,50 @@ export async function router(settings: Partial<RouterOsApiSettings> = {}): Promi
   return { id, api };
 }
 
-export async function setApi(nasId: number, port: number, tls = 'off', password = USER.password): Promise<void> {
-  await network.db.execute(
+export async function setApi(
+  nasId: number,
+  port: number,
+  tls = 'off',
+  password = USER.password,
+  of = network,
+): Promise<void> {
+  await of.db.execute(
     `update nas set api_host = '127.0.0.1', api_port = $2, api_tls = $3, api_user = $4, api_password_sealed = $5 where id = $1`,
     [nasId, port, tls, USER.user, testSealer().seal(password, nasApiPasswordAad(nasId))],
   );
 }
 
-/** Static lines with a grant until `until` (null: none), each with one address `10.<nas>.x.y`. */
-export async function lines(nasId: number, count: number, until: Instant | null): Promise<number[]> {
-  const ids = await network.lines(nasId, count, until, null, `static${nasId}-`);
-  await network.db.execute('delete from session where subscriber_id = any($1::bigint[])', [ids]);
-  await network.db.execute("update subscriber set access = 'static', nas_id = $2 where id = any($1::bigint[])", [
+/** An installation with a database of its own, and a router of ours as a router of its. */
+export async function otherInstallation(api: RouterOsApi): Promise<{ network: Network; id: number }> {
+  const db = await testDatabase();
+  // Test databases are copies of one.
+  await db.execute('update installation set id = default');
+  const other = await Network.in(db);
+  const id = await other.nas();
+  await setApi(id, api.port, 'off', USER.password, other);
+  return { network: other, id };
+}
+
+/** Static lines with a grant until `until` (null: none), each with one address `10.<net>.x.y`; the net is the NAS's id if not given. */
+export async function lines(
+  nasId: number,
+  count: number,
+  until: Instant | null,
+  { of = network, net = nasId }: { of?: Network; net?: number } = {},
+): Promise<number[]> {
+  const ids = await of.lines(nasId, count, until, null, `static${nasId}-`);
+  await of.db.execute('delete from session where subscriber_id = any($1::bigint[])', [ids]);
+  await of.db.execute("update subscriber set access = 'static', nas_id = $2 where id = any($1::bigint[])", [
     ids,
     nasId,
   ]);
-  await network.db.execute(
+  await of.db.execute(
     `insert into static_address (subscriber_id, nas_id, address)
-     select id, $2::int, ('10.' || $2::int || '.' || (i / 256) || '.' || (i % 256))::cidr
+     select id, $2::int, ('10.' || $3::int || '.' || (i / 256) || '.' || (i % 256))::cidr
      from unnest($1::bigint[]) with ordinality as u (id, n), lateral (select (n - 1) as i) x`,
-    [ids, nasId],
+    [ids, nasId, net],
   );
-  await network.mark(ids);
+  await of.mark(ids);
   return ids;
 }
 
@@ -107,11 +130,14 @@ export async function node(
   return { loop, lists, stop };
 }
 
+/** How the comments of an installation's entries begin. */
+export const tagBegins = async (of = network): Promise<string> => `gerbang:${await installationId(of.db)}:`;
+
 /** `10.1.0.0 prepaid-active`, of what a router holds with our tag. */
-export const held = (api: RouterOsApi): string[] =>
+export const held = (api: RouterOsApi, tag = 'gerbang:'): string[] =>
   api
     .lists()
-    .filter(({ comment, dynamic }) => comment.startsWith('gerbang:') && !dynamic)
+    .filter(({ comment, dynamic }) => comment.startsWith(tag) && !dynamic)
     .map(({ address, list }) => `${address} ${list}`)
     .sort();
 

@@ -9,6 +9,8 @@ import { type RouterOsApi, startRouterOsApi } from '#test/world/routeros-api';
 
 const ACTIVE = 'prepaid-active';
 const WALLED = 'prepaid-no-package';
+const OURS = '0badcafe';
+const THEIRS = 'deadbeef';
 const open: { router: RouterOsApi; connection: Connection }[] = [];
 
 afterEach(async () => {
@@ -20,13 +22,13 @@ afterEach(async () => {
 
 async function start(
   version = '7.20',
-): Promise<{ router: RouterOsApi; book: ListBook; second: () => Promise<ListBook> }> {
+): Promise<{ router: RouterOsApi; book: ListBook; second: (installation?: string) => Promise<ListBook> }> {
   const router = await startRouterOsApi({ user: 'u', password: 'p', version });
-  const connect = async () => {
+  const connect = async (installation = OURS) => {
     const address = { host: '127.0.0.1', port: router.port, user: 'u', password: new SecretText('p') };
     const connection = await connectRouterOs({ ...address, tls: 'off', fingerprint: null });
     open.push({ router, connection });
-    return new ListBook(connection);
+    return new ListBook(connection, installation);
   };
   return { router, book: await connect(), second: connect };
 }
@@ -44,11 +46,11 @@ describe('one address', () => {
     const { router, book } = await start();
     expect(await book.place({ ...mine, list: WALLED })).toEqual({ is: 'done', act: 'list-add', said: 'done' });
     expect(await book.place({ ...mine, list: ACTIVE })).toEqual({ is: 'done', act: 'list-move', said: 'done' });
-    expect(router.lists()).toMatchObject([{ list: ACTIVE, address: '10.0.0.7', comment: 'gerbang:7' }]);
+    expect(router.lists()).toMatchObject([{ list: ACTIVE, address: '10.0.0.7', comment: `gerbang:${OURS}:7` }]);
     expect(await book.place({ ...mine, list: null })).toEqual({ is: 'done', act: 'list-remove', said: 'done' });
     expect(router.lists()).toEqual([]);
     expect(changes(router)).toEqual([
-      `add =list=${WALLED} =address=10.0.0.7 =comment=gerbang:7`,
+      `add =list=${WALLED} =address=10.0.0.7 =comment=gerbang:${OURS}:7`,
       `set =.id=*1 =list=${ACTIVE}`,
       'remove =.id=*1',
     ]);
@@ -70,7 +72,7 @@ describe('one address', () => {
     const { router, book } = await start();
     await book.place({ ...mine, list: ACTIVE, isNew: true });
     expect(router.commands).toHaveLength(2);
-    router.put({ list: ACTIVE, address: '10.0.0.9', comment: 'gerbang:9 dari cadangan' });
+    router.put({ list: ACTIVE, address: '10.0.0.9', comment: `gerbang:${OURS}:9 dari cadangan` });
     expect(await book.place({ subscriberId: 9, address: '10.0.0.9', list: ACTIVE, isNew: true })).toMatchObject({
       act: null,
     });
@@ -127,7 +129,7 @@ describe('one address', () => {
 
   test('that a technician has disabled is enabled again', async () => {
     const { router, book } = await start();
-    router.put({ list: ACTIVE, address: '10.0.0.7', comment: 'gerbang:7', disabled: true });
+    router.put({ list: ACTIVE, address: '10.0.0.7', comment: `gerbang:${OURS}:7`, disabled: true });
     await book.readAll();
     expect(await book.place({ ...mine, list: ACTIVE })).toMatchObject({ is: 'done', act: 'list-move' });
     expect(router.listsOf('10.0.0.7')).toEqual([ACTIVE]);
@@ -137,15 +139,15 @@ describe('one address', () => {
     const { router, book } = await start();
     await book.place({ ...mine, list: ACTIVE });
     await book.place({ ...mine, subscriberId: 9, list: WALLED });
-    expect(changes(router).slice(1)).toEqual([`set =.id=*1 =list=${WALLED} =comment=gerbang:9`]);
+    expect(changes(router).slice(1)).toEqual([`set =.id=*1 =list=${WALLED} =comment=gerbang:${OURS}:9`]);
     expect(await book.place({ ...mine, list: null })).toMatchObject({ is: 'done', act: null });
-    expect(router.lists()).toMatchObject([{ list: WALLED, comment: 'gerbang:9' }]);
+    expect(router.lists()).toMatchObject([{ list: WALLED, comment: `gerbang:${OURS}:9` }]);
   });
 
   test('in two lists at once, of ours, stays in the wanted one only', async () => {
     const { router, book } = await start();
-    router.put({ list: ACTIVE, address: '10.0.0.7', comment: 'gerbang:7' });
-    router.put({ list: WALLED, address: '10.0.0.7', comment: 'gerbang:7' });
+    router.put({ list: ACTIVE, address: '10.0.0.7', comment: `gerbang:${OURS}:7` });
+    router.put({ list: WALLED, address: '10.0.0.7', comment: `gerbang:${OURS}:7` });
     await book.place({ ...mine, list: WALLED });
     expect(router.listsOf('10.0.0.7')).toEqual([WALLED]);
   });
@@ -162,7 +164,8 @@ describe('one address', () => {
 });
 
 describe('what others have made', () => {
-  const foreign = (router: RouterOsApi) => router.lists().filter(({ comment }) => !comment.startsWith('gerbang:'));
+  const foreign = (router: RouterOsApi) =>
+    router.lists().filter(({ comment }) => !comment.startsWith(`gerbang:${OURS}:`));
 
   test('in the wanted list serves and is not touched', async () => {
     const { router, book } = await start();
@@ -192,9 +195,26 @@ describe('what others have made', () => {
     expect(router.listsOf('10.0.0.7')).toEqual([WALLED]);
   });
 
+  test('two installations on one router with the same numbers of subscribers leave each other’s entries alone', async () => {
+    const { router, book, second } = await start();
+    const other = await second(THEIRS);
+    await book.place({ ...mine, list: ACTIVE });
+    await other.place({ ...mine, address: '10.0.0.8', list: ACTIVE });
+    const [ourEntry, theirEntry] = router.lists();
+    expect(ourEntry!.comment).not.toBe(theirEntry!.comment);
+    // What each finds that no line of its own accounts for is its own.
+    await book.removeAll(compare(await book.readAll(), []).orphans);
+    expect(router.lists()).toEqual([theirEntry]);
+    // Neither taken over nor taken out where both know the address.
+    expect(await book.place({ ...mine, address: '10.0.0.8', list: ACTIVE })).toMatchObject({ is: 'done', act: null });
+    await book.place({ ...mine, address: '10.0.0.8', list: WALLED });
+    await book.place({ ...mine, address: '10.0.0.8', list: null });
+    expect(router.lists()).toEqual([theirEntry]);
+  });
+
   test('for a time, by PPP or with a timeout, is not looked at', async () => {
     const { router, book } = await start();
-    router.put({ list: WALLED, address: '10.0.0.7', comment: 'gerbang:7', dynamic: true });
+    router.put({ list: WALLED, address: '10.0.0.7', comment: `gerbang:${OURS}:7`, dynamic: true });
     expect(await book.readAll()).toEqual([]);
     await book.place({ ...mine, list: ACTIVE });
     expect(router.lists()).toHaveLength(2);
@@ -238,12 +258,16 @@ const anEntry = fc.record({
   comment: fc.constantFrom(
     '',
     'kantor',
+    `gerbang:${OURS}:1`,
+    `gerbang:${OURS}:2`,
+    `gerbang:${OURS}:2 pak Budi`,
+    `gerbang:${OURS}:3`,
+    `gerbang:${OURS}:`,
+    `xgerbang:${OURS}:1`,
     'gerbang:1',
-    'gerbang:2',
-    'gerbang:2 pak Budi',
-    'gerbang:3',
-    'gerbang:',
-    'xgerbang:1',
+    `gerbang:${THEIRS}:1`,
+    `gerbang:${THEIRS}:2 pak Budi`,
+    `gerbang:${OURS}${OURS}:1`,
   ),
   dynamic: fc.boolean(),
   disabled: fc.constantFrom(false, false, true),
@@ -279,7 +303,7 @@ test('from any state of the lists and any wish, looking and placing converges, a
         const isThere = router.lists().some((e) => e.list === entry.list && e.address === entry.address);
         if (!isThere) router.put(entry);
       }
-      const isOurs = /^gerbang:[1-9]\d*( |$)/;
+      const isOurs = new RegExp(`^gerbang:${OURS}:[1-9]\\d*( |$)`);
       const foreign = () => router.lists().filter((e) => e.dynamic || !isOurs.test(e.comment));
       const before = foreign();
       let rows: (StaticAddress & { list: string })[] = wanted.map((row, id) => ({
@@ -324,7 +348,7 @@ test('from any state of the lists and any wish, looking and placing converges, a
         if (theirs) expect(here).toEqual([]);
         else
           expect(here).toMatchObject([
-            { list: row.list, disabled: false, comment: expect.stringMatching(`^gerbang:${row.subscriberId}`) },
+            { list: row.list, disabled: false, comment: expect.stringMatching(`^gerbang:${OURS}:${row.subscriberId}`) },
           ]);
       }
       const accounted = new Set(rows.map(({ address }) => address));

@@ -19,9 +19,11 @@ import {
   lines,
   network,
   node,
+  otherInstallation,
   router,
   rows,
   setAddresses,
+  tagBegins,
   time,
   useLines,
 } from '#test/routeros/lines';
@@ -127,7 +129,7 @@ describe('a static line', () => {
     expect(await rows(budi!)).toMatchObject([{ removed: false }]);
     await api.fault(null);
     await eventually(async () => (await rows(budi!))[0]?.told).toBe(active);
-    expect(held(api)).toEqual([`10.${id}.0.0 ${active}`]);
+    await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${active}`]);
   });
 
   test('no two lines have one address, nor one inside of the other’s', async () => {
@@ -145,12 +147,15 @@ describe('what a router holds otherwise', () => {
     await lines(id, 2, time.clock() + DAY);
     api.put({ list: walled, address: `10.${id}.0.0`, comment: 'kantor, jangan dihapus' });
     api.put({ list: active, address: '10.77.0.1' });
-    api.put({ list: active, address: '10.77.0.2', comment: 'gerbang:123 lama' });
+    const tag = await tagBegins();
+    api.put({ list: active, address: '10.77.0.2', comment: `${tag}123 lama` });
+    api.put({ list: active, address: '10.77.0.3', comment: 'gerbang:123' });
+    api.put({ list: active, address: '10.77.0.4', comment: 'gerbang:deadbeef:123' });
     api.put({ list: active, address: `10.${id}.0.1`, dynamic: true });
-    const foreign = () => api.lists().filter(({ comment, dynamic }) => dynamic || !comment.startsWith('gerbang:'));
+    const foreign = () => api.lists().filter(({ comment, dynamic }) => dynamic || !comment.startsWith(tag));
     const before = foreign();
     await node();
-    await eventually(() => held(api)).toEqual([`10.${id}.0.0 ${active}`]);
+    await eventually(() => held(api, tag)).toEqual([`10.${id}.0.0 ${active}`]);
     // The dynamic one serves as long as it is there, and does not last.
     await eventually(async () => (await countStaticAddresses(network.db))[0]).toMatchObject({
       wanted: 2,
@@ -158,6 +163,25 @@ describe('what a router holds otherwise', () => {
     });
     expect(foreign()).toEqual(before);
     expect(api.commands.filter((command) => /\/(set|remove)/.test(command))).toHaveLength(1);
+  });
+
+  test('two installations with a router in common keep to their own entries, also when each looks at all of them', async () => {
+    const { id, api } = await router();
+    const other = await otherInstallation(api);
+    const [ours, theirs] = [await tagBegins(), await tagBegins(other.network)];
+    const [budi] = await lines(id, 2, time.clock() + DAY, { net: 201 });
+    await lines(other.id, 2, time.clock() + DAY, { of: other.network, net: 202 });
+    const nodes = [await node(), await node({ db: other.network.db, loop: other.network.options(driver, time) })];
+    const all = (net: number) => [0, 1].map((at) => `10.${net}.0.${at} ${active}`);
+    await eventually(() => [held(api, ours), held(api, theirs)]).toEqual([all(201), all(202)]);
+    const looks = () => api.commands.filter((command) => command.includes('?dynamic=true')).length;
+    const before = looks();
+    for (const { lists } of nodes) lists.look();
+    await eventually(looks).toBe(before + 2);
+    await setAddresses(budi!, id, []);
+    await eventually(() => held(api, ours)).toEqual([`10.201.0.1 ${active}`]);
+    expect(held(api, theirs)).toEqual(all(202));
+    expect(api.commands.filter((command) => command.includes('/remove'))).toHaveLength(1);
   });
 
   test('a reboot that loses the lists is noticed, and every line is put back', async () => {
@@ -181,7 +205,7 @@ describe('what a router holds otherwise', () => {
     await eventually(async () => (await countStaticAddresses(network.db))[0]?.differing).toBe(0);
     api.take(({ address }) => address === `10.${id}.0.1`);
     api.take(({ address }) => address === `10.${id}.0.2`);
-    api.put({ list: walled, address: `10.${id}.0.2`, comment: `gerbang:${ids[2]}` });
+    api.put({ list: walled, address: `10.${id}.0.2`, comment: `${await tagBegins()}${ids[2]}` });
     lists.look();
     await eventually(() => held(api)).toEqual([0, 1, 2].map((n) => `10.${id}.0.${n} ${active}`));
     await eventually(() => rows(ids[2]!)).toMatchObject([{ told: active }]);

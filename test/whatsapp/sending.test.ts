@@ -22,7 +22,12 @@ import {
 useWhatsApp();
 
 // Not six digits: a dump of a database holds any six by chance, as in the microseconds of a time.
-const PIN = { name: 'Budi', portalId: '12345678', pin: 'sembilan-nol-tujuh', loginUrl: 'http://portal.test/prepaid/portal/login' };
+const PIN = {
+  name: 'Budi',
+  portalId: '12345678',
+  pin: 'sembilan-nol-tujuh',
+  loginUrl: 'http://portal.test/prepaid/portal/login',
+};
 const now = () => ({ ...desk, clock: Date.now });
 
 test('a message is sent, delivered and read, and each of that is seen', async () => {

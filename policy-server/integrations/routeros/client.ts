@@ -3,6 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { say } from '#domain/say';
 import { SECOND } from '#domain/time';
 import { encodeSentence, SentenceReader, WireFault } from '#integrations/routeros/wire';
 import type { SecretText } from '#storage/secrets';
@@ -92,7 +93,6 @@ function whenAborted(signal: AbortSignal | undefined, work: () => void): void {
 
 function openSocket(address: ApiAddress, withinMs: number, signal?: AbortSignal): Promise<Opened> {
   const { host, port, tls, ca } = address;
-  const where = `${host} port ${port}`;
   return new Promise((resolve, reject) => {
     const socket =
       tls === 'off'
@@ -103,19 +103,19 @@ function openSocket(address: ApiAddress, withinMs: number, signal?: AbortSignal)
     const fail = (why: string) => {
       clearTimeout(timer);
       socket.destroy();
-      reject(new Unavailable(`${where}: ${why}`));
+      reject(new Unavailable(say`${host} port ${port}: ${why}`));
     };
-    const timer = setTimeout(() => fail(`no answer within ${withinMs / SECOND} s`), withinMs);
+    const timer = setTimeout(() => fail(say`no answer within ${withinMs / SECOND} s`), withinMs);
     whenAborted(signal, () => {
-      if (!isOpen) fail('called off');
+      if (!isOpen) fail(say`called off`);
     });
     socket.on('error', (error) => fail(explain(error, tls)));
-    socket.once('close', () => fail('closed the connection'));
+    socket.once('close', () => fail(say`closed the connection`));
     socket.once(tls === 'off' ? 'connect' : 'secureConnect', () => {
       const shown = tls === 'off' ? null : fingerprintOf(socket as TLSSocket);
-      if (tls === 'pinned' && shown === null) return fail('shows no certificate');
+      if (tls === 'pinned' && shown === null) return fail(say`shows no certificate`);
       if (tls === 'pinned' && address.fingerprint !== null && !sameText(shown!, address.fingerprint)) {
-        return fail(`shows another certificate (SHA-256 ${shown}) than the one that was trusted before`);
+        return fail(say`shows another certificate (SHA-256 ${shown}) than the one that was trusted before`);
       }
       clearTimeout(timer);
       isOpen = true;
@@ -136,16 +136,17 @@ const sameText = (one: string, other: string): boolean =>
 
 function explain(error: Error, tls: ApiAddress['tls']): string {
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'ECONNREFUSED') return 'nothing listens there (/ip service enable api-ssl)';
+  if (code === 'ECONNREFUSED') return say`nothing listens there (/ip service enable api-ssl)`;
   if (/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/.test(code))
-    return 'api-ssl has no certificate (/ip service set api-ssl certificate=…)';
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'does not speak TLS there (api is 8728, api-ssl 8729)';
-  if (tls === 'verified' && /CERT|ALTNAME|ISSUER/.test(code)) return `its certificate is not trusted: ${error.message}`;
+    return say`api-ssl has no certificate (/ip service set api-ssl certificate=…)`;
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return say`does not speak TLS there (api is 8728, api-ssl 8729)`;
+  if (tls === 'verified' && /CERT|ALTNAME|ISSUER/.test(code))
+    return say`its certificate is not trusted: ${error.message}`;
   return error.message;
 }
 
 async function login(link: Link, { user, password, host, port }: ApiAddress, withinMs: number): Promise<void> {
-  const late = setTimeout(() => link.close(`no answer to the login within ${withinMs / SECOND} s`), withinMs);
+  const late = setTimeout(() => link.close(say`no answer to the login within ${withinMs / SECOND} s`), withinMs);
   try {
     let reply = await link.talk(['/login', `=name=${user}`, `=password=${password.reveal()}`]);
     // A version before 6.43 answers any password with a challenge.
@@ -153,10 +154,10 @@ async function login(link: Link, { user, password, host, port }: ApiAddress, wit
       const digest = createHash('md5').update('\0').update(password.reveal()).update(Buffer.from(reply.ret, 'hex'));
       reply = await link.talk(['/login', `=name=${user}`, `=response=00${digest.digest('hex')}`]);
     }
-    if (reply.is === 'trap') throw new Unavailable(`refuses the user "${user}": ${reply.message}`);
+    if (reply.is === 'trap') throw new Unavailable(say`refuses the user "${user}": ${reply.message}`);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
-    throw new Unavailable(`${host} port ${port}: ${error.message}`);
+    throw new Unavailable(say`${host} port ${port}: ${error.message}`);
   } finally {
     clearTimeout(late);
   }
@@ -193,11 +194,11 @@ class Link {
       this.#isOver = resolve;
     });
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => this.#end(`the connection broke: ${error.message}`));
-    socket.on('end', () => this.#end('closed the connection'));
-    socket.on('close', () => this.#end('closed the connection'));
+    socket.on('error', (error) => this.#end(say`the connection broke: ${error.message}`));
+    socket.on('end', () => this.#end(say`closed the connection`));
+    socket.on('close', () => this.#end(say`closed the connection`));
     // It may have gone between the handshake and here, when nobody listened.
-    if (socket.destroyed) this.#end('closed the connection');
+    if (socket.destroyed) this.#end(say`closed the connection`);
   }
 
   talk(words: readonly string[]): Promise<Reply> {
@@ -209,7 +210,7 @@ class Link {
     });
   }
 
-  close(why = 'we closed the connection'): void {
+  close(why = say`we closed the connection`): void {
     this.#end(why);
   }
 
@@ -232,9 +233,9 @@ class Link {
       clearInterval(this.#watch);
       this.#watch = undefined;
     } else if (now - this.#heardAtMs >= this.#silenceMs) {
-      this.#end(`no answer within ${this.#silenceMs / SECOND} s`);
+      this.#end(say`no answer within ${this.#silenceMs / SECOND} s`);
     } else if (now - oldest.sentAtMs >= this.#silenceMs * LOST_AFTER) {
-      this.#end(`answers others, but not ${oldest.words[0]}`);
+      this.#end(say`answers others, but not ${oldest.words[0]}`);
     }
   }
 
@@ -245,7 +246,7 @@ class Link {
       for (const words of this.#reader.push(chunk)) this.#reply(words);
     } catch (error) {
       if (!(error instanceof WireFault)) throw error;
-      this.#end(`what it says is not the RouterOS API: ${error.message}`);
+      this.#end(say`what it says is not the RouterOS API: ${error.message}`);
       return;
     }
     this.#send();
@@ -253,7 +254,7 @@ class Link {
 
   #reply(sentence: readonly string[]): void {
     const [says, ...words] = sentence;
-    if (says === '!fatal') this.#end(`ended the connection: ${words.join(' ') || 'without a reason'}`);
+    if (says === '!fatal') this.#end(say`ended the connection: ${words.join(' ') || say`without a reason`}`);
     const tag = words.find((word) => word.startsWith('.tag='))?.slice('.tag='.length);
     const command = tag === undefined ? undefined : this.#asked.get(tag);
     if (command === undefined) return; // of nobody that still waits
@@ -290,6 +291,6 @@ function trapOf({ category, message }: ApiRow): Extract<Reply, { is: 'trap' }> {
   return {
     is: 'trap',
     category: category !== undefined && /^\d$/.test(category) ? Number(category) : null,
-    message: message ?? 'refused without a reason',
+    message: message ?? say`refused without a reason`,
   };
 }

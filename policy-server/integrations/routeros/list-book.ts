@@ -1,5 +1,6 @@
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { say } from '#domain/say';
 import type { ApiRow, Connection, Reply } from '#integrations/routeros/client';
 
 /** One static entry of a router's address-lists. */
@@ -7,7 +8,7 @@ export type Entry = {
   readonly id: string;
   readonly list: string;
   readonly address: string;
-  /** The subscriber our tag in the comment names; null = it is not ours. */
+  /** The subscriber our tag in the comment names; null = it is not ours, and may be another installation's. */
   readonly owner: number | null;
   readonly disabled: boolean;
 };
@@ -37,11 +38,11 @@ const MANY_QUESTIONS = 20;
 const PAUSE_PER_READ = 20;
 
 /** Our mark in an entry's comment; behind a space anybody may add to it. */
-export const tagOf = (subscriberId: number): string => `gerbang:${subscriberId}`;
-const TAG = /^gerbang:([1-9]\d{0,14})(?: |$)/;
+const tagOf = (installation: string, subscriberId: number): string => `gerbang:${installation}:${subscriberId}`;
+const TAG = /^gerbang:([0-9a-f]{8}):([1-9]\d{0,14})(?: |$)/;
 
-const NOT_OURS = 'there already, not made by us';
-const DISABLED = 'an entry that is not ours and is disabled is in the way';
+const NOT_OURS = say`there already, not made by us`;
+const DISABLED = say`an entry that is not ours and is disabled is in the way`;
 
 /** Of entries of an address that is "already" in the list: theirs is in force. A dynamic one is not shown, and is. */
 const othersServes = (there: readonly Entry[], list: string): boolean =>
@@ -50,8 +51,8 @@ const othersServes = (there: readonly Entry[], list: string): boolean =>
 const done = (act: Placed['act'], said = 'done'): Placed => ({ is: 'done', act, said });
 
 /**
- * The address-lists of one router over one connection, as far as they are ours: the entries that carry our tag. All
- * others are looked at and never touched; dynamic ones (of PPP, or with a timeout) are not even looked at.
+ * The address-lists of one router over one connection, as far as they are ours: the entries that carry the tag of our
+ * installation. All others are looked at and never touched; dynamic ones (of PPP, or with a timeout) are not even looked at.
  *
  * What it remembers of the router saves a question for each change, and is not relied on: another node or a person may
  * have changed it. An entry is moved by its `.id`, which fails when it is gone; and before it is said that there is
@@ -60,6 +61,7 @@ const done = (act: Placed['act'], said = 'done'): Placed => ({ is: 'done', act, 
  */
 export class ListBook {
   readonly #connection: Connection;
+  readonly #installation: string;
   #ours = new Map<string, readonly Entry[]>();
   /** Questions asked since everything was read. */
   #asked = 0;
@@ -67,8 +69,10 @@ export class ListBook {
   #nextReadAtMs = 0;
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(connection: Connection) {
+  /** `installation`: whose entries are ours, as `installationId` tells it. */
+  constructor(connection: Connection, installation: string) {
     this.#connection = connection;
+    this.#installation = installation;
   }
 
   /** Every static entry of the router, ours and others'. Throws `Unavailable`. */
@@ -124,7 +128,7 @@ export class ListBook {
       if (placed !== 'again') return placed;
       known = null;
     }
-    return { is: 'refused', act: null, said: 'the entry changes under our hands' };
+    return { is: 'refused', act: null, said: say`the entry changes under our hands` };
   }
 
   /** What the router has of ours for an address at this moment. */
@@ -143,7 +147,7 @@ export class ListBook {
   }
 
   async #clear(mine: readonly Entry[], isSure: boolean): Promise<Placed | 'again'> {
-    if (mine.length === 0) return isSure ? done(null, 'there is none') : 'again';
+    if (mine.length === 0) return isSure ? done(null, say`there is none`) : 'again';
     for (const entry of mine) {
       const reply = await this.#remove(entry);
       if (reply.is === 'trap') return { is: 'refused', act: 'list-remove', said: reply.message };
@@ -157,14 +161,14 @@ export class ListBook {
     if (kept === undefined) return isSure ? this.#add(wanted) : 'again';
     const isSo = kept.list === list && kept.owner === wanted.subscriberId && !kept.disabled;
     if (isSo && !isSure) return 'again';
-    const placed = isSo ? done(null, 'it is there') : await this.#move(kept, wanted);
+    const placed = isSo ? done(null, say`it is there`) : await this.#move(kept, wanted);
     if (placed === 'again' || placed.is === 'refused') return placed;
     for (const other of ours) if (other !== kept) await this.#remove(other);
     return placed;
   }
 
   async #add({ subscriberId, address, list }: Wanted & { list: string }): Promise<Placed | 'again'> {
-    const comment = tagOf(subscriberId);
+    const comment = tagOf(this.#installation, subscriberId);
     const reply = await this.#talk(['add', `=list=${list}`, `=address=${address}`, `=comment=${comment}`]);
     if (reply.is === 'done') {
       if (reply.ret !== null) {
@@ -182,7 +186,7 @@ export class ListBook {
   async #move(entry: Entry, { subscriberId, address, list }: Wanted & { list: string }): Promise<Placed | 'again'> {
     const words = [`=.id=${entry.id}`];
     if (entry.list !== list) words.push(`=list=${list}`);
-    if (entry.owner !== subscriberId) words.push(`=comment=${tagOf(subscriberId)}`);
+    if (entry.owner !== subscriberId) words.push(`=comment=${tagOf(this.#installation, subscriberId)}`);
     if (entry.disabled) words.push('=disabled=no');
     const reply = await this.#talk(['set', ...words]);
     if (reply.is === 'done') {
@@ -195,7 +199,7 @@ export class ListBook {
     if (!othersServes(await this.#find(address), list)) return { is: 'refused', act: 'list-move', said: DISABLED };
     const removed = await this.#remove(entry);
     if (removed.is === 'trap') return { is: 'refused', act: 'list-remove', said: removed.message };
-    return done('list-remove', `${NOT_OURS}; ours was taken out of the other list`);
+    return done('list-remove', say`${NOT_OURS}; ours was taken out of the other list`);
   }
 
   /** A trap only where the entry is still there. */
@@ -218,8 +222,8 @@ export class ListBook {
 
   async #print(query: readonly string[]): Promise<Entry[]> {
     const reply = await this.#talk(['print', PROPERTIES, ...query]);
-    if (reply.is === 'trap') throw new Unavailable(`does not show its address-lists: ${reply.message}`);
-    return reply.rows.flatMap(entryOf);
+    if (reply.is === 'trap') throw new Unavailable(say`does not show its address-lists: ${reply.message}`);
+    return reply.rows.flatMap((row) => entryOf(row, this.#installation));
   }
 
   #talk([verb, ...words]: readonly [string, ...string[]]): Promise<Reply> {
@@ -227,11 +231,13 @@ export class ListBook {
   }
 }
 
-function entryOf(row: ApiRow): Entry[] {
+function entryOf(row: ApiRow, installation: string): Entry[] {
   const { '.id': id, list, address, comment = '', dynamic, disabled } = row;
   if (id === undefined || list === undefined || address === undefined || dynamic === 'true') return [];
-  const owner = TAG.exec(comment)?.[1];
-  return [{ id, list, address, owner: owner === undefined ? null : Number(owner), disabled: disabled === 'true' }];
+  const [, whose, subscriber] = TAG.exec(comment) ?? [];
+  return [
+    { id, list, address, owner: whose === installation ? Number(subscriber) : null, disabled: disabled === 'true' },
+  ];
 }
 
 type Trap = Extract<Reply, { is: 'trap' }>;

@@ -1,6 +1,7 @@
 import { backoffMs } from '#domain/backoff';
 import { type Clock, monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { say } from '#domain/say';
 import { type Instant, SECOND } from '#domain/time';
 import { type Connection, connectRouterOs, type Patience } from '#integrations/routeros/client';
 import { type Entry, ListBook, type Placed, type Wanted } from '#integrations/routeros/list-book';
@@ -24,6 +25,7 @@ export type RouterEvents = {
 };
 
 export type RouterOptions = RouterEvents & {
+  readonly installation: string;
   readonly clock: Clock;
   readonly random: () => number;
   readonly patience?: Patience;
@@ -111,7 +113,7 @@ export class RouterWay {
    */
   async place(wanted: Wanted): Promise<Placed> {
     if (this.state === 'connecting') await this.#firstAttempt.promise;
-    if (this.#book === null) throw new Unavailable(this.#error ?? 'is not connected');
+    if (this.#book === null) throw new Unavailable(this.#error ?? say`is not connected`);
     return this.#book.place(wanted);
   }
 
@@ -165,7 +167,7 @@ export class RouterWay {
 
   /** Until the connection is over. Throws `Unavailable` when it breaks in the middle of something. */
   async #serve(connection: Connection): Promise<void> {
-    const book = new ListBook(connection);
+    const book = new ListBook(connection, this.#options.installation);
     let isOver = false;
     void connection.over.then(() => {
       isOver = true;

@@ -1,11 +1,13 @@
 import type { Clock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { say } from '#domain/say';
 import { type Instant, SECOND } from '#domain/time';
 import { connectRouterOs, type Patience } from '#integrations/routeros/client';
 import type { Entry, Placed, Wanted } from '#integrations/routeros/list-book';
 import { compare } from '#integrations/routeros/look';
 import { type RouterEvents, RouterWay } from '#integrations/routeros/router';
 import type { Database } from '#storage/database';
+import { installationId } from '#storage/installation';
 import { type ApiRouter, loadApiRouters, pinFingerprint, recordApiError, recordApiSeen } from '#storage/nas-api';
 import type { Sealer } from '#storage/secrets';
 import { countStaticAddresses, recordSeen, recordTakenOut, staticAddressesOn } from '#storage/static-addresses';
@@ -57,6 +59,7 @@ const EVERY_MS = 5 * SECOND;
 export class RouterLists {
   readonly #options: RouterListsOptions;
   readonly #known = new Map<number, Known>();
+  #installation: string | null = null;
   #counts: ReadonlyMap<number, { wanted: number; differing: number }> = new Map();
   #refreshing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -78,7 +81,7 @@ export class RouterLists {
     try {
       if (!this.#known.has(wanted.nasId)) await this.#refresh();
       const known = this.#known.get(wanted.nasId);
-      if (known === undefined) return { is: 'refused', act: null, said: 'there is no such router' };
+      if (known === undefined) return { is: 'refused', act: null, said: say`there is no such router` };
       return await known.way.place(wanted);
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
@@ -107,7 +110,7 @@ export class RouterLists {
   /** Connects once, beside whatever goes on, and says in words what came of it. Throws `Unavailable` of the database. */
   async test(nasId: number): Promise<{ ok: boolean; says: string; fingerprint: string | null }> {
     const [router] = await loadApiRouters(this.#options.db, this.#options.sealer, nasId);
-    const fault = router === undefined ? 'there is no such router' : router.fault;
+    const fault = router === undefined ? say`there is no such router` : router.fault;
     if (router === undefined || fault !== null) return { ok: false, says: fault!, fingerprint: null };
     try {
       const connection = await connectRouterOs(router, this.#options.patience);
@@ -119,7 +122,7 @@ export class RouterLists {
       const name = identity.is === 'done' ? (identity.rows[0]?.name ?? '?') : '?';
       return {
         ok: true,
-        says: `${name} answers: RouterOS ${version} on ${board}`,
+        says: say`${name} answers: RouterOS ${version} on ${board}`,
         fingerprint: connection.fingerprint,
       };
     } catch (error) {
@@ -145,12 +148,14 @@ export class RouterLists {
 
   async #read(): Promise<void> {
     const { db, sealer } = this.#options;
+    this.#installation ??= await installationId(db);
+    const installation = this.#installation;
     const [routers, counts] = await Promise.all([loadApiRouters(db, sealer), countStaticAddresses(db)]);
     if (this.#stopped) return;
     this.#counts = new Map(counts.map((count) => [count.nasId, count]));
     for (const router of routers) {
       const known = this.#known.get(router.id);
-      if (known === undefined) this.#add(router);
+      if (known === undefined) this.#add(router, installation);
       else {
         known.router = router;
         known.way.configure(router);
@@ -160,9 +165,10 @@ export class RouterLists {
     await Promise.all(gone.map((known) => this.#drop(known)));
   }
 
-  #add(router: ApiRouter): void {
+  #add(router: ApiRouter, installation: string): void {
     const { clock, random = Math.random, patience, idleMs } = this.#options;
     const way: RouterWay = new RouterWay(router, {
+      installation,
       clock,
       random,
       ...(patience === undefined ? {} : { patience }),

@@ -8,18 +8,19 @@ import type { Doors } from '#portal/shared/doors';
 import { hasWords } from '#portal/shared/words';
 
 const REFRESH_SECONDS = 2;
+const ELSEWHERE_SECONDS = 5;
 const SKIPPED_SHOWN = 200;
 
 /** Adds the pages of work over many lines, and returns where other pages start such work. */
 export function jobsPage(doors: Doors): Tasks {
-  const tasks = new Tasks(doors.clock, (error, kind) =>
+  const tasks = new Tasks(doors.clock, doors.node, (error, kind) =>
     doors.log.error({ err: error, kind }, 'work over many lines failed'),
   );
   doors.app.addHook('onClose', () => tasks.close());
 
   doors.staff('GET', '/jobs/:id', 'see', async (context) => {
     const task = taskOf(context, tasks);
-    if (task === null) return gone(context);
+    if (task === null) return gone(context, tasks);
     const title = context.t(`jobs.kind-${task.kind}`);
     const running = task.endedAt === null;
     const options = { title, active: 'customers', ...(running ? { refreshSeconds: REFRESH_SECONDS } : {}) };
@@ -28,21 +29,22 @@ export function jobsPage(doors: Doors): Tasks {
 
   doors.staff('GET', '/jobs/:id/progress', 'see', async (context) => {
     const task = taskOf(context, tasks);
-    return task === null
-      ? context.part('admin/jobs/_gone', {})
-      : context.part('admin/jobs/_progress', { task, ...progressOf(context, task) });
+    if (task !== null) return context.part('admin/jobs/_progress', { task, ...progressOf(context, task) });
+    // The page keeps what it shows, and asks again: the next answer may be of the node that has the work.
+    if (tasks.elsewhere(idOf(context)) !== null) context.reply.code(404);
+    return context.part('admin/jobs/_gone', {});
   });
 
   doors.staff('POST', '/jobs/:id/stop', 'subscribers', async (context) => {
     const task = taskOf(context, tasks);
-    if (task === null) return gone(context);
+    if (task === null) return goneAct(context, tasks);
     tasks.stop(context.staff.id, task.id);
     return context.redirect(`/jobs/${task.id}`);
   });
 
   doors.staff('POST', '/jobs/:id/pins', 'subscribers', async (context) => {
     const task = taskOf(context, tasks);
-    if (task === null) return gone(context);
+    if (task === null) return goneAct(context, tasks);
     return pinSheet(context, task, tasks.takePins(context.staff.id, task.id));
   });
   return tasks;
@@ -60,14 +62,26 @@ export function startTask(
   return context.redirect(`/jobs/${task.id}`);
 }
 
-function taskOf(context: Context, tasks: Tasks): Task | null {
-  const { id } = context.request.params as { id: string };
-  return tasks.find(context.staff.id, id);
+const idOf = ({ request }: Context): string => (request.params as { id: string }).id;
+
+const taskOf = (context: Context, tasks: Tasks): Task | null => tasks.find(context.staff.id, idOf(context));
+
+/** No work of that id here: another node has it, and then the page tries again until that one answers; or nobody. */
+function gone(context: Context, tasks: Tasks): Promise<FastifyReply> {
+  const there = tasks.elsewhere(idOf(context));
+  const title = context.t(there === null ? 'jobs.gone-title' : 'jobs.elsewhere-title');
+  const model = { title, there, here: context.parts.node };
+  const again = there === null ? {} : { refreshSeconds: ELSEWHERE_SECONDS };
+  return context.page('admin/jobs/gone', model, { title, active: 'customers', status: 404, ...again });
 }
 
-function gone(context: Context): Promise<FastifyReply> {
-  const title = context.t('jobs.gone-title');
-  return context.page('admin/jobs/gone', { title }, { title, active: 'customers', status: 404 });
+/** … for an act on it, of which nothing happened. */
+async function goneAct(context: Context, tasks: Tasks): Promise<FastifyReply> {
+  const id = idOf(context);
+  const there = tasks.elsewhere(id);
+  if (there === null) return gone(context, tasks);
+  const text = context.t('jobs.act-elsewhere', { there });
+  return context.redirect(`/jobs/${id}`, { kind: 'bad', text });
 }
 
 /** How far it is, and how long it will take at the pace so far. */

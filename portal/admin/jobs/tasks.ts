@@ -49,16 +49,19 @@ const MOST_HELD = 10;
 
 /**
  * Work over many lines that runs in this process, and what waits for somebody's yes. Only memory: a restart forgets it
- * (PINs must not lie about anywhere), but what was done is in the database.
+ * (PINs must not lie about anywhere), but what was done is in the database. Other nodes do not know of it; ids and keys
+ * name the node they are of, so that those can say where it is.
  */
 export class Tasks {
   readonly #clock: Clock;
+  readonly #node: string;
   readonly #failed: (error: unknown, kind: TaskKind) => void;
   readonly #tasks = new Map<string, Task & { readonly stopper: AbortController; readonly ended: Promise<void> }>();
   readonly #held = new Map<string, { staffId: number; until: Instant; value: string }>();
 
-  constructor(clock: Clock, failed: (error: unknown, kind: TaskKind) => void) {
+  constructor(clock: Clock, node: string, failed: (error: unknown, kind: TaskKind) => void) {
     this.#clock = clock;
+    this.#node = node.replaceAll(/[^A-Za-z0-9.:-]/g, '-');
     this.#failed = failed;
   }
 
@@ -67,7 +70,7 @@ export class Tasks {
     this.#forget();
     const stopper = new AbortController();
     const task: Task = {
-      id: newId(),
+      id: this.#newId(),
       staffId,
       kind,
       total,
@@ -125,7 +128,7 @@ export class Tasks {
     this.#forget();
     for (const oldest of [...this.#held.keys()].slice(0, Math.max(0, this.#held.size - MOST_HELD + 1)))
       this.#held.delete(oldest);
-    const key = newId();
+    const key = this.#newId();
     this.#held.set(key, { staffId, until: this.#clock() + HELD_MS, value });
     return key;
   }
@@ -141,11 +144,21 @@ export class Tasks {
     this.#held.delete(key);
   }
 
+  /** The other node whose work, or whose upload, has this id or key; null when it is none, or our own. */
+  elsewhere(id: string): string | null {
+    const node = ID.exec(id)?.[1] ?? null;
+    return node === this.#node ? null : node;
+  }
+
   /** Stops everything and waits for what was begun. */
   async close(): Promise<void> {
     const all = [...this.#tasks.values()];
     for (const { stopper } of all) stopper.abort();
     await Promise.all(all.map(({ ended }) => ended));
+  }
+
+  #newId(): string {
+    return `${randomBytes(16).toString('base64url')}@${this.#node}`;
   }
 
   #forget(): void {
@@ -156,4 +169,5 @@ export class Tasks {
   }
 }
 
-const newId = (): string => randomBytes(16).toString('base64url');
+/** As `#newId` makes them. */
+const ID = /^[\w-]{22}@([A-Za-z0-9.:-]{1,300})$/;

@@ -7,14 +7,24 @@ import { tabs } from '#portal/admin/settings/frame';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, type Form, field, formOf, wholeNumber } from '#portal/shared/forms';
+import { Kept } from '#portal/shared/kept';
 import type { RouterState } from '#portal/shared/parts';
-import { API_TLS_MODES, findNas, type ListedNas, listNases, MESSAGE_AUTHENTICATOR_MODES } from '#storage/nas';
+import {
+  API_TLS_MODES,
+  findNas,
+  type ListedNas,
+  listNases,
+  MESSAGE_AUTHENTICATOR_MODES,
+  type NasSessions,
+  sessionsOfNases,
+} from '#storage/nas';
 
 const PATH = '/settings/routers';
 
 /** The MikroTik routers that may ask us, and whose address-lists we keep for static lines. */
 export function routersPage(doors: Doors): void {
-  doors.staff('GET', PATH, 'see', list);
+  const kept = new Kept(doors.clock, sessionsOfNases, (all) => all.reduce((sum, one) => sum + one.liveSessions, 0));
+  doors.staff('GET', PATH, 'see', (context) => list(context, kept));
   doors.staff('GET', `${PATH}/new`, 'network', (context) => form(context, null, NEW));
   doors.staff('POST', `${PATH}/new`, 'network', add);
   doors.staff('GET', `${PATH}/:id`, 'see', async (context) => {
@@ -62,9 +72,12 @@ export async function noSuchRouter(context: Context): Promise<FastifyReply> {
   );
 }
 
-async function list(context: Context): Promise<FastifyReply> {
+async function list(context: Context, kept: Kept<NasSessions[]>): Promise<FastifyReply> {
   const states = new Map(context.opened.live.routers.states().map((state) => [state.nasId, state]));
-  const rows = (await listNases(context.db)).map((nas) => ({ ...nas, api: apiOf(context, nas, states.get(nas.id)) }));
+  const rows = (await listNases(context.db, await kept.look(context.db))).map((nas) => ({
+    ...nas,
+    api: apiOf(context, nas, states.get(nas.id)),
+  }));
   const title = context.t('routers.title');
   const model = { title, tabs: tabs(context, 'routers'), rows, mayEdit: context.allowed('network') };
   return context.page('admin/routers/routers', model, { title, active: 'routers' });
@@ -254,7 +267,7 @@ function byField(context: Context, faults: readonly string[]): Record<string, st
     const taken = fault.includes('belongs to another') ? '-taken' : '';
     const known = FIELDS.some((one) => one === name);
     found[known ? name : 'other'] = context.t(known ? `routers.fault-${name}${taken}` : 'routers.fault-other', {
-      fault,
+      fault: context.said(fault),
     });
   }
   return found;

@@ -1,15 +1,14 @@
 import { isIPv4 } from 'node:net';
 import type { FastifyReply } from 'fastify';
-import { routerScript } from '#operations/router-script';
+import { showRouterScript } from '#operations/show-router-script';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf } from '#portal/shared/forms';
-import { loadNases } from '#storage/facts';
 import type { ListedNas } from '#storage/nas';
 
 /**
  * What is pasted into a router. It holds the router's secret: it is made by a POST, is on no page that can be opened
- * again, and who asked for it stands in the log.
+ * again, and who asked for it stands in the audit log.
  */
 export function scriptRoutes(
   doors: Doors,
@@ -29,7 +28,6 @@ export function scriptRoutes(
     const typed = { server: field(form, 'server'), version: field(form, 'version') === '6' ? '6' : '7' };
     const made = await attempt(() => scriptFor(context, nas, typed));
     if (made.faults !== undefined) return page(context, nas, { ...typed, fault: context.t('routers.script-fault') });
-    context.parts.log.info({ by: context.staff.username, nas: nas.name }, 'the script of a router was shown');
     if (field(form, 'do') !== 'download') return page(context, nas, { ...typed, script: made.done });
     return context.reply
       .type('text/plain; charset=utf-8')
@@ -43,9 +41,7 @@ type Typed = { readonly server: string; readonly version: string };
 async function scriptFor(context: Context, nas: ListedNas, typed: Typed): Promise<string> {
   const { walledGarden } = await context.opened.settings();
   const radius = context.opened.live.radius();
-  const loaded = (await loadNases(context.db, context.opened.sealer)).find((one) => one.id === nas.id)!;
-  return routerScript({
-    nas: { name: nas.name, secret: loaded.secret.reveal(), coaPort: nas.coaPort },
+  return showRouterScript(context.desk, nas, {
     server: { address: typed.server, authPort: radius?.authPort ?? 1812, acctPort: radius?.acctPort ?? 1813 },
     portal: { address: typed.server, url: context.publicUrl },
     version: typed.version === '6' ? 6 : 7,
