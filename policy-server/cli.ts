@@ -11,7 +11,7 @@ import { nasScript } from '#policy-server/cli/nas-script';
 import { planAdd, planDelete, planEdit, planList } from '#policy-server/cli/plan';
 import { pinIssue, prepaidMigrate, prepaidUndo } from '#policy-server/cli/prepaid';
 import { purchaseCancel, purchaseList, purchaseSettle } from '#policy-server/cli/purchase';
-import { sessionHistory, sessionList, sessionWho } from '#policy-server/cli/session';
+import { sessionDisconnect, sessionHistory, sessionList, sessionWho } from '#policy-server/cli/session';
 import { settingSet, settingShow } from '#policy-server/cli/setting';
 import {
   staffAdd,
@@ -62,6 +62,7 @@ const COMMANDS: readonly Command[] = [
   sessionList,
   sessionHistory,
   sessionWho,
+  sessionDisconnect,
   staffAdd,
   staffList,
   staffDisable,

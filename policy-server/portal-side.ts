@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import { monotonicMs, systemClock } from '#domain/clock';
+import { say } from '#domain/say';
 import { SECOND } from '#domain/time';
 import { WHATSAPP_OFF } from '#domain/whatsapp';
 import { findDrift } from '#enforcement/sweep';
@@ -25,6 +27,7 @@ export function portalPages(
   const publicUrl = config.publicUrlIsSet ? config.publicUrl : null;
   let known: Opened | null = null;
   const portalParts: PortalParts = {
+    node: `${hostname()}:${config.http.port}`,
     publicUrl,
     // The one in force is known once the database is.
     get zone() {
@@ -78,14 +81,14 @@ function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer
     drift: (most) => drift(parts, db, sealer, most),
     whatsapp: {
       status: () => whatsapp()?.status() ?? WHATSAPP_OFF,
-      pairByQr: async () => whatsapp()?.pairByQr(),
-      pairByCode: async (phone) => whatsapp()?.pairByCode(phone),
-      unpair: async () => whatsapp()?.unpair(),
-      reconnect: async () => whatsapp()?.reconnect(),
+      pairByQr: async () => (await whatsapp()?.pairByQr()) ?? false,
+      pairByCode: async (phone) => (await whatsapp()?.pairByCode(phone)) ?? false,
+      unpair: async () => (await whatsapp()?.unpair()) ?? false,
+      reconnect: async () => (await whatsapp()?.reconnect()) ?? false,
     },
     routers: {
       states: () => parts.staticLines?.routers() ?? [],
-      test: async (nasId) => parts.staticLines?.test(nasId) ?? { ok: false, says: 'this node is still starting' },
+      test: async (nasId) => parts.staticLines?.test(nasId) ?? { ok: false, says: say`this node is still starting` },
     },
   };
 }

@@ -1,5 +1,6 @@
 import { Unavailable } from '#domain/errors';
 import { printBytes } from '#domain/print';
+import { say } from '#domain/say';
 import type { Check, Readiness } from '#http/server';
 import type { NodeParts } from '#policy-server/node-parts';
 import { ping } from '#storage/counts';
@@ -28,26 +29,27 @@ const good = (says: string): Check => ({ ok: true, says });
 const bad = (says: string): Check => ({ ok: false, says });
 
 async function databaseCheck({ db }: NodeParts): Promise<Check> {
-  if (db === null) return bad('not reached since the start');
+  if (db === null) return bad(say`not reached since the start`);
   try {
     await ping(db);
     return good('reachable');
   } catch (error) {
-    if (error instanceof Unavailable) return bad('not reachable; known subscribers are answered, accounting is kept');
+    if (error instanceof Unavailable)
+      return bad(say`not reachable; known subscribers are answered, accounting is kept`);
     throw error;
   }
 }
 
 async function radiusCheck({ radius, probe }: NodeParts): Promise<Check> {
-  if (radius === null || probe === null) return bad('not started yet');
+  if (radius === null || probe === null) return bad(say`not started yet`);
   const stopped = radius.states().filter((state) => !state.running || state.silentMs > WORKER_SILENT_MS);
-  if (stopped.length > 0) return bad(`worker ${stopped.map((state) => state.worker).join(', ')} does not run`);
+  if (stopped.length > 0) return bad(say`worker ${stopped.map((state) => state.worker).join(', ')} does not run`);
   const [auth, acct] = await Promise.all([
     probe.ask(radius.authPort, PROBE_TIMEOUT_MS),
     probe.ask(radius.acctPort, PROBE_TIMEOUT_MS),
   ]);
-  if (!auth) return bad(`no answer on port ${radius.authPort}`);
-  if (!acct) return bad(`no answer on port ${radius.acctPort}`);
+  if (!auth) return bad(say`no answer on port ${radius.authPort}`);
+  if (!acct) return bad(say`no answer on port ${radius.acctPort}`);
   return good(`answers on ports ${radius.authPort} and ${radius.acctPort}`);
 }
 
@@ -56,28 +58,28 @@ function directoryCheck({ directory }: NodeParts): Check {
     case 'database':
       return good('up to date');
     case 'disk':
-      return bad('from its copy on disk; unknown users get no answer until the database is back');
+      return bad(say`from its copy on disk; unknown users get no answer until the database is back`);
     default:
-      return bad('empty until the database is reached');
+      return bad(say`empty until the database is reached`);
   }
 }
 
 function journalCheck({ radius }: NodeParts): Check {
-  if (radius === null) return bad('not started yet');
+  if (radius === null) return bad(say`not started yet`);
   const sick = radius.states().filter((state) => state.metrics !== null && !state.metrics.journalHealthy);
-  if (sick.length > 0) return bad('cannot be written (see the log); accounting is not acknowledged');
+  if (sick.length > 0) return bad(say`cannot be written (see the log); accounting is not acknowledged`);
   return good('writable');
 }
 
 function intakeCheck({ intake }: NodeParts): Check {
-  if (intake === null) return bad('not started yet');
-  if (!intake.running()) return bad('does not run');
+  if (intake === null) return bad(say`not started yet`);
+  if (!intake.running()) return bad(say`does not run`);
   const behind = intake.metrics()?.behindOctets ?? 0;
-  return behind > INTAKE_BEHIND_BYTES ? bad(`${printBytes(behind)} behind`) : good(`${printBytes(behind)} behind`);
+  return behind > INTAKE_BEHIND_BYTES ? bad(say`${printBytes(behind)} behind`) : good(`${printBytes(behind)} behind`);
 }
 
 function enforcementCheck({ enforcement }: NodeParts): Check {
-  if (enforcement === null) return bad('not started yet');
+  if (enforcement === null) return bad(say`not started yet`);
   const behindMs = Math.round(enforcement.loop.behindMs());
-  return behindMs > LOOP_BEHIND_MS ? bad(`${behindMs} ms behind`) : good(`${behindMs} ms behind`);
+  return behindMs > LOOP_BEHIND_MS ? bad(say`${behindMs} ms behind`) : good(`${behindMs} ms behind`);
 }

@@ -303,7 +303,7 @@ function takeIdentifier(identifiers: Identifiers): number {
 }
 
 /** Error-Cause (101), RFC 5176 section 3.5. */
-const ERROR_CAUSES: ReadonlyMap<number, string> = new Map([
+export const ERROR_CAUSES: ReadonlyMap<number, string> = new Map([
   [201, 'residual session context removed'],
   [202, 'invalid EAP packet'],
   [401, 'unsupported attribute'],

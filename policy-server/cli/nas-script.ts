@@ -1,8 +1,6 @@
-import { InvalidInput } from '#domain/errors';
-import { routerScript } from '#operations/router-script';
 import { readSettings } from '#operations/settings';
+import { showRouterScript } from '#operations/show-router-script';
 import { type Command, type Given, textOf } from '#policy-server/cli/command';
-import { loadNases } from '#storage/facts';
 
 export const nasScript: Command = {
   name: 'nas script',
@@ -18,25 +16,24 @@ export const nasScript: Command = {
     },
     'routeros-version': { value: '6|7', help: '7 if not given' },
   },
-  notes: ['The output holds the secret of the router: mind where it goes.'],
+  notes: [
+    'The output holds the secret of the router: mind where it goes. That it was asked for stands in the audit log.',
+  ],
   check: (given) => (versionOf(given) === null ? ['--routeros-version is not usable; give 6 or 7'] : []),
-  run: async ({ db, sealer, config }, given) => {
-    const [name] = given.words;
-    const nases = await loadNases(db, sealer);
-    const nas = nases.find((one) => one.name === name);
-    if (nas === undefined) {
-      const names = nases.map((one) => one.name).join(', ') || 'none yet; add one with: nas add';
-      throw new InvalidInput([`there is no NAS "${name}"; there are: ${names}`]);
-    }
+  run: async (desk, given) => {
+    const { db, config } = desk;
     const server = textOf(given, 'server')!;
     const garden = textOf(given, 'walled-garden')?.split(',');
-    const script = routerScript({
-      nas: { name: nas.name, secret: nas.secret.reveal(), coaPort: nas.coaPort },
-      server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
-      portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
-      version: versionOf(given)!,
-      walledGarden: garden?.filter((entry) => entry !== '') ?? (await readSettings(db)).walledGarden.hosts,
-    });
+    const script = await showRouterScript(
+      desk,
+      { name: given.words[0]! },
+      {
+        server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
+        portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
+        version: versionOf(given)!,
+        walledGarden: garden?.filter((entry) => entry !== '') ?? (await readSettings(db)).walledGarden.hosts,
+      },
+    );
     return { text: script.trimEnd(), json: { script } };
   },
 };

@@ -3,6 +3,8 @@ import { InvalidInput } from '#domain/errors';
 import { printBytes, printInstant } from '#domain/print';
 import { type Instant, MINUTE, parseInstant, SECOND } from '#domain/time';
 import { type Drift, findDrift } from '#enforcement/sweep';
+import { disconnectSession, disconnectSessionSchema } from '#operations/disconnect-session';
+import { faultsOf } from '#operations/input';
 import { type Command, type Given, type Office, textOf } from '#policy-server/cli/command';
 import { enforcedNases } from '#policy-server/cli/explain';
 import { type Column, table } from '#policy-server/cli/table';
@@ -164,3 +166,27 @@ async function pastColumns(office: Office): Promise<Column<PastSession>[]> {
     { title: 'ENDED BY', cell: (row) => row.cause ?? '-' },
   ];
 }
+
+export const sessionDisconnect: Command = {
+  name: 'session disconnect',
+  summary: 'End the live sessions of a subscriber, who may dial again at once',
+  positionals: [{ name: 'USERNAME', help: 'the PPPoE user name' }],
+  options: {
+    reason: { value: 'TEXT', help: 'why: it is kept in the audit', required: true },
+    session: { value: 'NUMBER', help: 'only this one: sessionId of session list --json' },
+  },
+  check: (given) => faultsOf(disconnectSessionSchema, disconnectInput(given)),
+  run: async (desk, given) => {
+    const { sessions } = await disconnectSession(desk, disconnectInput(given));
+    const [username] = given.words;
+    const asked = sessions === 1 ? 'The router of 1 session' : `The routers of ${sessions} sessions`;
+    const text = `${asked} of ${username} ${sessions === 1 ? 'is' : 'are'} asked to end it.\nWhat came of it: gerbang session list --username ${username}`;
+    return { text, json: { username, sessions } };
+  },
+};
+
+const disconnectInput = (given: Given) => ({
+  username: given.words[0],
+  reason: textOf(given, 'reason'),
+  session: textOf(given, 'session'),
+});

@@ -12,6 +12,7 @@ import {
 import type { Command } from '#policy-server/cli/command';
 import { readSecret } from '#policy-server/cli/secret-input';
 import { card } from '#policy-server/cli/table';
+import { installationId } from '#storage/installation';
 
 export const settingShow: Command = {
   name: 'setting show',
@@ -19,14 +20,16 @@ export const settingShow: Command = {
   run: async ({ db, config, zone }) => {
     const settings = await readSettings(db);
     const changes = await settingChanges(db);
+    const installation = await installationId(db);
     const lines = SETTINGS_SECTIONS.flatMap((section) =>
       Object.entries(settings[section]).map(([field, value]) => [`${section}.${field}`, shown(value)] as const),
     );
     const secrets = SECRET_SETTINGS.map((key) => [key, changes.has(key) ? 'set' : 'not set'] as const);
     const inForce = `${zone} (${config.zoneIsSet ? 'COMPANY_TIMEZONE is set and wins' : 'as saved, or the default'})`;
-    const text = card([...lines, ...secrets, ['zone in force at the next start', inForce]]);
+    const tag = `${installation} (its entries on routers: gerbang:${installation}:NUMBER)`;
+    const text = card([...lines, ...secrets, ['zone in force at the next start', inForce], ['installation', tag]]);
     const isSet = Object.fromEntries(SECRET_SETTINGS.map((key) => [key, changes.has(key)]));
-    return { text, json: { settings, secrets: isSet, zone } };
+    return { text, json: { settings, secrets: isSet, zone, installation } };
   },
 };
 

@@ -1,6 +1,7 @@
 import type { Decision } from '#domain/decision';
 import type { Rate } from '#domain/plan';
-import type { Instant } from '#domain/time';
+import { say } from '#domain/say';
+import { type Instant, MINUTE } from '#domain/time';
 
 /**
  * What a NAS was told about one session and acknowledged, in two canonical lines: `live` is what a CoA can change
@@ -17,7 +18,17 @@ export type ObservedSession = {
   readonly told: Told | null;
   /** A Disconnect was acknowledged at this instant and no accounting has come since; null otherwise. */
   readonly endingSince: Instant | null;
+  /** Somebody asked that it be ended and its NAS has not acknowledged that yet; null otherwise. */
+  readonly endAsked: EndAsked | null;
 };
+
+export type EndAsked = { readonly at: Instant; readonly reason: string };
+
+/** So long an asked end is tried. A router that answers later must not cut a line that nobody thinks of any more. */
+const END_ASKED_MS = 5 * MINUTE;
+
+/** Whether an end that was asked for is still tried. */
+export const isEndWanted = (asked: EndAsked, at: Instant): boolean => at - asked.at < END_ASKED_MS;
 
 /** What has to be done so that the network is as decided. */
 export type Action = {
@@ -35,7 +46,8 @@ export const LONGEST_TOLD_LINE = 112;
 
 /**
  * Compares a decision with what each live session was told: one action for each session, in the order given.
- * A session whose end is acknowledged is left alone; a denied subscriber's is disconnected; one that differs in what only a
+ * A session whose end is acknowledged is left alone; a denied subscriber's is disconnected, and so is one whose end somebody
+ * asked for, for some minutes; one that differs in what only a
  * dial can change is disconnected, in rate or list gets a CoA, and one of which we do not know what it was told gets a CoA
  * as well. After the actions are applied, reconciling again answers `keep` for all.
  */
@@ -56,14 +68,17 @@ function actionFor(
 ): readonly [Action['do'], string] {
   if (session.endingSince !== null) {
     const seconds = Math.max(0, Math.round((at - session.endingSince) / 1000));
-    return ['keep', `is ending: the disconnect was acknowledged ${seconds} s ago`];
+    return ['keep', say`is ending: the disconnect was acknowledged ${seconds} s ago`];
   }
-  if (decision.access === 'denied') return ['disconnect', 'the subscriber is denied'];
-  if (session.told === null) return ['coa', `what it was told is not known: tell it ${wanted.live}`];
+  if (decision.access === 'denied') return ['disconnect', say`the subscriber is denied`];
+  if (session.endAsked !== null && isEndWanted(session.endAsked, at))
+    return ['disconnect', say`asked for by staff: ${session.endAsked.reason}`];
+  if (session.told === null) return ['coa', say`what it was told is not known: tell it ${wanted.live}`];
   const told = shortTold(session.told);
-  if (told.fixed !== wanted.fixed) return ['disconnect', `only a new dial can change ${told.fixed} to ${wanted.fixed}`];
-  if (told.live !== wanted.live) return ['coa', `change ${told.live} to ${wanted.live}`];
-  return ['keep', 'is as decided'];
+  if (told.fixed !== wanted.fixed)
+    return ['disconnect', say`only a new dial can change ${told.fixed} to ${wanted.fixed}`];
+  if (told.live !== wanted.live) return ['coa', say`change ${told.live} to ${wanted.live}`];
+  return ['keep', say`is as decided`];
 }
 
 /**

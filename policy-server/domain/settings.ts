@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { internationalDigits } from '#domain/phone';
+import { say } from '#domain/say';
 import { isZone } from '#domain/time';
 
 /**
@@ -15,7 +16,7 @@ const text = (longest: number, example: string) =>
     .trim()
     .regex(/^[^\p{Cc}]*$/u)
     .max(longest)
-    .describe(`a text of at most ${longest} characters, for example ${example}`);
+    .describe(say`a text of at most ${longest} characters, for example ${example}`);
 
 /** An empty field of a form means "none". */
 const emptyIsNull = <Schema extends z.ZodType>(schema: Schema) =>
@@ -39,7 +40,7 @@ const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/);
 /** `*.example.com` stands for every host below it (RouterOS 7). */
 const hostName = z.string().regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i);
 
-const QUIET = 'a time of the day as HH:MM, for example 21:00; empty = no quiet hours';
+const QUIET = say`a time of the day as HH:MM, for example 21:00; empty = no quiet hours`;
 
 /** The hosts a customer's browser needs to pay (docs.midtrans.com, docs.xendit.co); banks and e-wallets cannot all be listed. */
 const PAYMENT_HOSTS = ['app.midtrans.com', 'api.midtrans.com', 'checkout.xendit.co', 'api.xendit.co', 'js.xendit.co'];
@@ -50,12 +51,12 @@ export const SETTINGS = {
     address: text(300, 'Jl. Melati 7, Malang').default(''),
     phone: emptyIsNull(e164)
       .default(null)
-      .describe('the number of customer service, for example +6281234567890 or 081234567890; empty = none'),
+      .describe(say`the number of customer service, for example +6281234567890 or 081234567890; empty = none`),
     hours: text(100, 'Senin–Sabtu 08.00–20.00').default(''),
     zone: emptyIsNull(z.string().refine(isZone))
       .default(null)
       .describe(
-        'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura; empty = as set up',
+        say`a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura; empty = as set up`,
       ),
   }),
   reminders: z.object({
@@ -65,7 +66,7 @@ export const SETTINGS = {
       .min(1)
       .max(168)
       .default(24)
-      .describe('whole hours from 1 to 168, for example 24'),
+      .describe(say`whole hours from 1 to 168, for example 24`),
     quotaShares: listed(
       z
         .array(z.coerce.number().int().min(1).max(100))
@@ -73,7 +74,7 @@ export const SETTINGS = {
         .transform((shares) => [...new Set(shares)].sort((one, other) => one - other)),
     )
       .default([80, 100])
-      .describe('shares of the quota in percent, 1 to 100, at most ten, for example 80, 100'),
+      .describe(say`shares of the quota in percent, 1 to 100, at most ten, for example 80, 100`),
     quietFrom: emptyIsNull(timeOfDay).default('21:00').describe(QUIET),
     quietTo: emptyIsNull(timeOfDay).default('07:00').describe(QUIET),
   }),
@@ -85,13 +86,13 @@ export const SETTINGS = {
         .transform((hosts) => [...new Set(hosts)]),
     )
       .default(PAYMENT_HOSTS)
-      .describe('host names, *.names, IPv4 addresses or blocks, at most 200, for example app.midtrans.com'),
+      .describe(say`host names, *.names, IPv4 addresses or blocks, at most 200, for example app.midtrans.com`),
   }),
   whatsapp: z.object({
     transport: z
       .enum(['off', 'baileys', 'cloud'])
       .default('off')
-      .describe('off, baileys (a linked phone) or cloud (WhatsApp Cloud API)'),
+      .describe(say`off, baileys (a linked phone) or cloud (WhatsApp Cloud API)`),
     // Messages to people who never wrote get a number restricted, at 15 to 20 a day already when it is new.
     perMinute: z.coerce
       .number()
@@ -99,14 +100,14 @@ export const SETTINGS = {
       .min(1)
       .max(600)
       .default(6)
-      .describe('messages a minute, 1 to 600, for example 6'),
+      .describe(say`messages a minute, 1 to 600, for example 6`),
     perDay: z.coerce
       .number()
       .int()
       .min(1)
       .max(100_000)
       .default(300)
-      .describe('messages a day, 1 to 100000, for example 300'),
+      .describe(say`messages a day, 1 to 100000, for example 300`),
     cloud: z
       .object({
         phoneNumberId: emptyIsNull(z.string().regex(/^\d{5,25}$/)).default(null),
@@ -118,7 +119,7 @@ export const SETTINGS = {
       })
       .prefault({})
       .describe(
-        'of the Cloud API: the phone number ID (digits), the API version (such as v23.0), and for each notice the name of its approved template (small letters, digits, _)',
+        say`of the Cloud API: the phone number ID (digits), the API version (such as v23.0), and for each notice the name of its approved template (small letters, digits, _)`,
       ),
   }),
 } as const;

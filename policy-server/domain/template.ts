@@ -1,3 +1,5 @@
+import { say } from '#domain/say';
+
 /**
  * Texts with `{{field}}` in them. Deliberately no more than that: people edit these texts on a page, and a template
  * language would let them run code or read what is not theirs.
@@ -19,19 +21,21 @@ export function fillTemplate(text: string, values: Readonly<Record<string, strin
 /** One line for each thing that is wrong with an edited text; empty when it can be used. */
 export function templateFaults(text: string, allowed: readonly string[]): string[] {
   const faults: string[] = [];
-  if (text.trim() === '') faults.push('the text is empty');
+  if (text.trim() === '') faults.push(say`the text is empty`);
   if (text.length > LONGEST_TEMPLATE) {
-    faults.push(`the text has ${text.length} characters; ${LONGEST_TEMPLATE} at most`);
+    faults.push(say`the text has ${text.length} characters; ${LONGEST_TEMPLATE} at most`);
   }
-  if (/[^\P{Cc}\n]/u.test(text)) faults.push('the text holds control characters');
+  if (/[^\P{Cc}\n]/u.test(text)) faults.push(say`the text holds control characters`);
   const unknown = new Set(
     [...text.matchAll(FIELD)].map((match) => match[1]!).filter((name) => !allowed.includes(name)),
   );
   for (const name of unknown) {
-    faults.push(`{{${name}}} is no field of this message; there are: ${allowed.map((one) => `{{${one}}}`).join(', ')}`);
+    faults.push(
+      say`{{${name}}} is no field of this message; there are: ${allowed.map((one) => `{{${one}}}`).join(', ')}`,
+    );
   }
   if (/\{\{|\}\}/.test(text.replace(FIELD, ''))) {
-    faults.push('{{ and }} may only stand around the name of a field, for example {{name}}');
+    faults.push(say`{{ and }} may only stand around the name of a field, for example {{name}}`);
   }
   return faults;
 }

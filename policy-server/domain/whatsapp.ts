@@ -46,15 +46,18 @@ export const WHATSAPP_OFF: WhatsAppStatus = {
   sentToday: 0,
 };
 
-/** For the page that links the company's number. Commands reach the node that holds the line, wherever they are given. */
+/**
+ * For the page that links the company's number. Commands reach the node that holds the line, wherever they are given, and
+ * answer whether it carried them out in time; the status is then the one that came of it.
+ */
 export type WhatsAppControl = {
   status(): WhatsAppStatus;
-  pairByQr(): Promise<void>;
+  pairByQr(): Promise<boolean>;
   /** `phone` is the company's own number, digits with country code. */
-  pairByCode(phone: string): Promise<void>;
+  pairByCode(phone: string): Promise<boolean>;
   /** Logs out and forgets the link. */
-  unpair(): Promise<void>;
-  reconnect(): Promise<void>;
+  unpair(): Promise<boolean>;
+  reconnect(): Promise<boolean>;
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from '#domain/clock';
 import { monotonicMs } from '#domain/clock';
 import { toldOf } from '#domain/reconcile';
+import { say } from '#domain/say';
 import type { ListStep, Step } from '#enforcement/assess';
 import type { Answer, NasDriver } from '#enforcement/driver';
 import type { Lane } from '#enforcement/lane';
@@ -39,8 +40,8 @@ export async function carryOut(actor: Actor, lane: Lane, step: Step, deeds: Deed
   else if (answer.is === 'gone') deeds.gone.push(session.sessionId);
   else if (answer.is === 'cannot') {
     lane.spend(1);
-    return disconnect(actor, lane, session, `${action.reason}; the NAS said ${answer.said} to a CoA`, deeds);
-  } else return `CoA: ${answer.said}`;
+    return disconnect(actor, lane, session, say`${action.reason}; the NAS said ${answer.said} to a CoA`, deeds);
+  } else return say`CoA: ${answer.said}`;
   return null;
 }
 
@@ -59,7 +60,7 @@ async function disconnect(
   }
   if (answer.is === 'done') deeds.ending.push({ sessionId: session.sessionId, at: actor.clock() });
   else if (answer.is === 'gone') deeds.gone.push(session.sessionId);
-  else return `Disconnect: ${answer.said}`;
+  else return say`Disconnect: ${answer.said}`;
   return null;
 }
 
@@ -68,7 +69,7 @@ async function disconnect(
  * for a session is only ever closed on evidence.
  */
 export async function probe(actor: Actor, lane: Lane, session: LiveSession, deeds: Deeds): Promise<void> {
-  const reason = 'is it still alive?';
+  const reason = say`is it still alive?`;
   const ask = () => asked(actor, lane, session, 'probe', reason, deeds, () => actor.driver.probe(session));
   lane.spend(1);
   let answer = await ask();
@@ -87,7 +88,7 @@ async function corroborated(actor: Actor, lane: Lane, session: LiveSession, deed
   const other = await actor.anotherSession(session);
   if (other === null) return false;
   lane.spend(1);
-  const reason = 'does this NAS acknowledge a probe of a live session?';
+  const reason = say`does this NAS acknowledge a probe of a live session?`;
   const answer = await asked(actor, lane, other, 'probe', reason, deeds, () => actor.driver.probe(other));
   return answer.is === 'done';
 }
@@ -138,7 +139,7 @@ export async function place(actor: Actor, lane: Lane, step: ListStep, deeds: Dee
   deeds.listed.push({ id, at, list: isDone ? list : undefined, error: isDone ? null : answer.said });
   const act = answer.act ?? (isDone ? null : intendedAct(step));
   if (act !== null) {
-    const reason = `${address.address}: ${address.toldList ?? 'in no list'} → ${list ?? 'no list'}`;
+    const reason = say`${address.address}: ${address.toldList ?? say`in no list`} → ${list ?? say`no list`}`;
     const tookMs = monotonicMs() - began;
     deeds.acts.push({ at, subscriberId, sessionKey: '', nasId, act, outcome: answer.said, reason, tookMs });
   }

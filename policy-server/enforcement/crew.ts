@@ -2,6 +2,7 @@ import { backoffMs } from '#domain/backoff';
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import type { Facts } from '#domain/facts';
+import { say } from '#domain/say';
 import { type Instant, NEVER, SECOND } from '#domain/time';
 import { type Actor, carryOut, Deeds, place, probe } from '#enforcement/act';
 import { type Assessment, assess, differs } from '#enforcement/assess';
@@ -212,7 +213,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       if (waitMs === 0) {
         held.lanes.set(key, router);
         lane.add(id);
-      } else if (lane.silent) held.failure = `${this.#nameOf(router)} does not answer`;
+      } else if (lane.silent) held.failure = say`${this.#nameOf(router)} does not answer`;
       else held.postponedTo = Math.min(held.postponedTo, this.#options.clock() + waitMs);
     }
   }
@@ -315,7 +316,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      held.failure = `${this.#nameOf(router)} does not answer`;
+      held.failure = say`${this.#nameOf(router)} does not answer`;
       held.lanes.delete(keyOf(router));
       if (held.lanes.size > 0) continue;
       this.#held.delete(id);
@@ -385,6 +386,6 @@ const turnOf = (deeds: Deeds, settlement: Settlement | null) => ({ ...deeds, set
 const isSeen = (view: View): view is Assessment => view !== 'absent' && !(view instanceof Error);
 
 /** Of a loop that was given no way to address-lists, which then looks at no static addresses. */
-const NO_LISTS: ListDriver = { place: async () => ({ is: 'refused', act: null, said: 'there is no way to it' }) };
+const NO_LISTS: ListDriver = { place: async () => ({ is: 'refused', act: null, said: say`there is no way to it` }) };
 
 const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { assert } from '#domain/assert';
 import type { Decision } from '#domain/decision';
+import { say } from '#domain/say';
 import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
 import { ADDRESS_BITS, liesIn, parsePrefix } from '#radius/address';
 import type { CoaClient, CoaOutcome, CoaTarget } from '#radius/coa-client';
@@ -27,7 +28,7 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
   /** Sends once; with more identification if the NAS says that what it got is not enough (402, 508). */
   const ask = async (session: DrivenSession, kind: Kind, write: (packet: Writer) => void): Promise<Answer> => {
     const target = targetOf(session);
-    if (target === null) return { is: 'cannot', said: 'not asked: the address of its router is not known' };
+    if (target === null) return { is: 'cannot', said: say`not asked: the address of its router is not known` };
     const code = kind === 'disconnect' ? Code.disconnectRequest : Code.coaRequest;
     const send = (identify: typeof identifyBriefly) =>
       client.send(target, {
@@ -58,7 +59,7 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
     });
     if (answer.is !== 'doubtful') return answer;
     const alive = await probe(session);
-    const said = `${answer.said}, then to a probe: ${alive.said}`;
+    const said = say`${answer.said}, then to a probe: ${alive.said}`;
     // The session lives, so the NAS meant that it cannot do this; without any evidence a Disconnect will tell as well.
     const is = alive.is === 'done' || alive.is === 'doubtful' ? 'cannot' : alive.is;
     return { is, said };

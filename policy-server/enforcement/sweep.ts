@@ -1,6 +1,7 @@
 import type { Facts } from '#domain/facts';
 import type { Policy } from '#domain/policy';
 import { type Told, toldOf } from '#domain/reconcile';
+import { say } from '#domain/say';
 import { type Instant, SECOND } from '#domain/time';
 import { assess, type EnforcedNas, type Step } from '#enforcement/assess';
 import type { Database } from '#storage/database';
@@ -86,10 +87,10 @@ function judge({ session, decision, action }: Step, at: Instant): Pick<Drift, 'i
   if (action.do !== 'keep') return { is: 'differs', reason: `${action.do}: ${action.reason}` };
   const patienceMs = 2 * decision.interimSeconds * SECOND;
   if (session.endingSince !== null) {
-    return at - session.endingSince > patienceMs ? { is: 'ending', reason: 'no Stop has come' } : null;
+    return at - session.endingSince > patienceMs ? { is: 'ending', reason: say`no Stop has come` } : null;
   }
   const { toldAt, confirmedAt } = session;
   const borneOut = toldAt === null || (confirmedAt !== null && confirmedAt >= toldAt);
   if (borneOut || at - toldAt <= patienceMs) return null;
-  return { is: 'unconfirmed', reason: 'no accounting has come since it was told' };
+  return { is: 'unconfirmed', reason: say`no accounting has come since it was told` };
 }

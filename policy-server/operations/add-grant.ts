@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { addPeriod, type Instant } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { beginning, ending, entityName, username } from '#operations/fields';
@@ -14,7 +15,7 @@ import { findSubscriber } from '#storage/subscribers';
 export const addGrantSchema = (zone: string) =>
   z.object({
     username,
-    plan: entityName('prepaid-20mbps').describe('the name of a plan, see: plan list'),
+    plan: entityName('prepaid-20mbps').describe(say`the name of a plan, see: plan list`),
     from: beginning(zone).nullable().default(null).describe(beginning(zone).description!),
     until: ending(zone).nullable().default(null).describe(ending(zone).description!),
   });
@@ -42,7 +43,7 @@ export async function addGrant(desk: Desk, input: Readonly<Record<string, unknow
     const from = given.from ?? startOfNext(await grantsOf(tx, subscriber.id), desk.clock());
     const until = given.until ?? addPeriod(from, plan.period, desk.zone);
     if (until <= from) {
-      throw new InvalidInput(['until is not after from: give a later --until, or an earlier --from']);
+      throw new InvalidInput([say`until is not after from: give a later --until, or an earlier --from`]);
     }
     const [id] = await insertGrants(tx, [
       { subscriberId: subscriber.id, planRevisionId: plan.revisionId, from, until },
@@ -69,6 +70,7 @@ export function startOfNext(grants: readonly ListedGrant[], now: Instant): Insta
 
 async function noSuchPlan(q: Queryable, name: string): Promise<never> {
   const names = await planNames(q);
-  const offered = names.length === 0 ? 'there is none yet; add one with: plan add' : `there are: ${names.join(', ')}`;
-  throw new InvalidInput([`there is no plan "${name}"; ${offered}`]);
+  const offered =
+    names.length === 0 ? say`there is none yet; add one with: plan add` : say`there are: ${names.join(', ')}`;
+  throw new InvalidInput([say`there is no plan "${name}"; ${offered}`]);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { entityName, nasAddress, portNumber } from '#operations/fields';
 import { parseInput } from '#operations/input';
@@ -23,14 +24,16 @@ export const addNasSchema = z.object({
     .string()
     .regex(/^[^\p{Cc}]+$/u)
     .refine((text) => Buffer.byteLength(text) >= SHORTEST_SECRET && Buffer.byteLength(text) <= LONGEST_SECRET)
-    .describe(`the RADIUS secret of the router, ${SHORTEST_SECRET} to ${LONGEST_SECRET} octets; "generate" makes one`),
-  coaPort: portNumber.default(3799).describe('the port of /radius incoming on the router, for example 3799'),
+    .describe(
+      say`the RADIUS secret of the router, ${SHORTEST_SECRET} to ${LONGEST_SECRET} octets; "generate" makes one`,
+    ),
+  coaPort: portNumber.default(3799).describe(say`the port of /radius incoming on the router, for example 3799`),
   messageAuthenticator: z
     .enum(MESSAGE_AUTHENTICATOR_MODES)
     .default('auto')
-    .describe(`one of ${MESSAGE_AUTHENTICATOR_MODES.join(', ')}`),
-  swapOctets: z.boolean().default(false).describe('true or false'),
-  tags: z.array(z.string().min(1).max(50)).default([]).describe('words, for example north,fiber'),
+    .describe(say`one of ${MESSAGE_AUTHENTICATOR_MODES.join(', ')}`),
+  swapOctets: z.boolean().default(false).describe(say`true or false`),
+  tags: z.array(z.string().min(1).max(50)).default([]).describe(say`words, for example north,fiber`),
 });
 
 export type AddedNas = {
@@ -67,15 +70,15 @@ export async function addNas(desk: Desk, input: Readonly<Record<string, unknown>
 export function weaknessOf(secret: string): string[] {
   const octets = Buffer.byteLength(secret);
   if (octets > WEAK_SECRET) return [];
-  return [`the secret has only ${octets} octets: use 32 or more, or --secret generate`];
+  return [say`the secret has only ${octets} octets: use 32 or more, or --secret generate`];
 }
 
 export function explainDuplicate(error: unknown, nas: { name: string; address: string }): InvalidInput | null {
   switch (violatedConstraint(error)) {
     case 'nas_name_key':
-      return new InvalidInput([`name "${nas.name}" belongs to another NAS; give another name, or see: nas list`]);
+      return new InvalidInput([say`name "${nas.name}" belongs to another NAS; give another name, or see: nas list`]);
     case 'nas_address_key':
-      return new InvalidInput([`address ${nas.address} belongs to another NAS; see: nas list`]);
+      return new InvalidInput([say`address ${nas.address} belongs to another NAS; see: nas list`]);
     default:
       return null;
   }

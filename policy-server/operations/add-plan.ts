@@ -2,20 +2,21 @@ import { z } from 'zod';
 import { parseRupiah } from '#domain/money';
 import { parseBytes, parsePeriod, parseRate } from '#domain/parse';
 import type { Burst, Rate } from '#domain/plan';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { entityName, parsedBy } from '#operations/fields';
 import { parseInput } from '#operations/input';
 import { change } from '#storage/change';
 import { addPlanRevision } from '#storage/plans';
 
-const rate = (whose: string) => parsedBy(parseRate, `the ${whose} rate in bits/s, for example 20M, 1.5M or 512k`);
+const rate = (whose: string) => parsedBy(parseRate, say`the ${whose} rate in bits/s, for example 20M, 1.5M or 512k`);
 
-const BURST = '"DOWN/UP THRESHOLD-DOWN/THRESHOLD-UP SECONDS", for example "40M/40M 15M/15M 16"';
+const BURST = say`"DOWN/UP THRESHOLD-DOWN/THRESHOLD-UP SECONDS", for example "40M/40M 15M/15M 16"`;
 
 /** Speeds, of a plan or of a speed profile. */
 export const speedFields = {
-  down: rate("subscriber's download"),
-  up: rate("subscriber's upload"),
+  down: rate(say`subscriber's download`),
+  up: rate(say`subscriber's upload`),
   burst: parsedBy(parseBurst, BURST).nullable().default(null).describe(BURST),
   profile: z
     .string()
@@ -24,7 +25,7 @@ export const speedFields = {
     .refine((text) => Buffer.byteLength(text) <= 247)
     .nullable()
     .default(null)
-    .describe('the name of a PPP profile on the router, for example prepaid-20mbps'),
+    .describe(say`the name of a PPP profile on the router, for example prepaid-20mbps`),
 };
 
 /** What is sold for the price. */
@@ -33,10 +34,10 @@ export const offerFields = {
     .nullable()
     .default(null)
     .describe(
-      'the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit',
+      say`the bytes it allows, up and down together, for example 20GB (20480 MB of 2^20); leave it out for no limit`,
     ),
-  period: parsedBy(parsePeriod, 'day, week, month or a number of days, for example 30d'),
-  price: parsedBy(parsePrice, 'whole rupiah, for example 75000'),
+  period: parsedBy(parsePeriod, say`day, week, month or a number of days, for example 30d`),
+  price: parsedBy(parsePrice, say`whole rupiah, for example 75000`),
 };
 
 export const addPlanSchema = z.object({
@@ -76,7 +77,7 @@ export async function addPlan(desk: Desk, input: Readonly<Record<string, unknown
 export function oddBurst(of: Rate): string[] {
   if (of.burst === null) return [];
   if (of.burst.downloadBps >= of.downloadBps && of.burst.uploadBps >= of.uploadBps) return [];
-  return ['the burst rate is below the plan rate: RouterOS would slow the line down with it'];
+  return [say`the burst rate is below the plan rate: RouterOS would slow the line down with it`];
 }
 
 /** `40M/40M 15M/15M 16`: burst rates, thresholds, seconds, each pair download first; null for anything else. */

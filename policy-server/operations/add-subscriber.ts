@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import {
   access,
@@ -18,7 +19,7 @@ import {
   tags,
   username,
 } from '#operations/fields';
-import { faultsOf, parseInput } from '#operations/input';
+import { faultsOf, missing, parseInput } from '#operations/input';
 import { generateSecret } from '#operations/password-hash';
 import { addressTaken, nasNamed, overlapFaults, refuseCrossedAddresses } from '#operations/static-line';
 import { change } from '#storage/change';
@@ -95,16 +96,16 @@ const fieldOf = (fault: string): string => fault.split(/\W/, 1)[0]!;
 function unfitFields(input: Readonly<Record<string, unknown>>): string[] {
   const lacks = (field: string) => input[field] === undefined || input[field] === null;
   const faults: string[] = [];
-  const missing = (field: string, allowed: string) => lacks(field) && faults.push(`${field}: missing; give ${allowed}`);
-  const misplaced = (field: string, why: string) => lacks(field) || faults.push(`${field}: ${why}`);
+  const needed = (field: string, allowed: string) => lacks(field) && faults.push(missing(field, allowed));
+  const misplaced = (field: string, fault: string) => lacks(field) || faults.push(fault);
   if (input.access === 'static') {
-    missing('nas', `the router of a static line, ${nasName.description}`);
-    missing('addresses', lineAddresses.description!);
-    misplaced('staticIp', 'only a PPPoE line has one; a static line has addresses');
+    needed('nas', say`the router of a static line, ${nasName.description}`);
+    needed('addresses', lineAddresses.description!);
+    misplaced('staticIp', say`staticIp: only a PPPoE line has one; a static line has addresses`);
   } else if (input.access === undefined || input.access === 'pppoe') {
-    missing('password', pppPassword.description!);
-    misplaced('nas', 'only a static line has one; leave it out, or give access static');
-    misplaced('addresses', 'only a static line has them; a PPPoE line can be given one as staticIp');
+    needed('password', pppPassword.description!);
+    misplaced('nas', say`nas: only a static line has one; leave it out, or give access static`);
+    misplaced('addresses', say`addresses: only a static line has them; a PPPoE line can be given one as staticIp`);
   }
   return faults;
 }
@@ -116,9 +117,9 @@ export function explainDuplicate(
 ): InvalidInput | null {
   switch (violatedConstraint(error)) {
     case 'subscriber_username_key':
-      return new InvalidInput([`username "${given.username}" is taken; see: explain ${given.username}`]);
+      return new InvalidInput([say`username "${given.username}" is taken; see: explain ${given.username}`]);
     case 'subscriber_static_ip_key':
-      return new InvalidInput([`staticIp ${given.staticIp} belongs to another subscriber; give another address`]);
+      return new InvalidInput([say`staticIp ${given.staticIp} belongs to another subscriber; give another address`]);
     default:
       return null;
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { actingSubscriber, type Desk } from '#operations/desk';
 import { parseInput } from '#operations/input';
 import { noSuchPurchase, purchaseNumber } from '#operations/settle-purchase';
@@ -24,7 +25,7 @@ export async function cancelPurchase(desk: Desk, number: string): Promise<{ read
     if ((actingSubscriber(desk) ?? subscriberId) !== subscriberId) return noSuchPurchase(given.number);
     if (purchase.grantId !== null) {
       throw new InvalidInput([
-        `purchase ${given.number} is done; to take the package back: grant revoke --username ${username} --grant ${purchase.grantId}`,
+        say`purchase ${given.number} is done; to take the package back: grant revoke --username ${username} --grant ${purchase.grantId}`,
       ]);
     }
     Object.assign(detail, { username, plan });

@@ -1,4 +1,5 @@
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { change } from '#storage/change';
 import { keepIssuedPin } from '#storage/portal-accounts';
@@ -11,6 +12,6 @@ import { keepIssuedPin } from '#storage/portal-accounts';
 export async function confirmPin(desk: Desk, subscriberId: number): Promise<void> {
   await change(desk.db, { actor: desk.actor, why: 'confirm PIN', subscriberId }, async (tx) => {
     if (await keepIssuedPin(tx, subscriberId)) return;
-    throw new InvalidInput([`no PIN was issued to subscriber ${subscriberId}`]);
+    throw new InvalidInput([say`no PIN was issued to subscriber ${subscriberId}`]);
   });
 }

@@ -1,3 +1,5 @@
+import { say } from '#domain/say';
+
 /** One record of a CSV text with the line (from 1) it begins on; `fault` says why it is not well formed. */
 export type CsvRecord = { readonly line: number; readonly fields: readonly string[]; readonly fault: string | null };
 
@@ -38,7 +40,7 @@ function plainField(text: string, start: number): Field {
   let end = start;
   while (end < text.length && text[end] !== ',' && text[end] !== '\n' && !isCrLf(text, end)) end += 1;
   const value = text.slice(start, end);
-  const fault = value.includes('"') ? 'a quote inside a field that does not begin with one' : null;
+  const fault = value.includes('"') ? say`a quote inside a field that does not begin with one` : null;
   return { value, end, linesInside: 0, fault };
 }
 
@@ -47,7 +49,7 @@ function quotedField(text: string, start: number): Field {
   let at = start + 1;
   for (;;) {
     const quote = text.indexOf('"', at);
-    if (quote === -1) return { value: '', end: start, linesInside: 0, fault: 'a quote that is never closed' };
+    if (quote === -1) return { value: '', end: start, linesInside: 0, fault: say`a quote that is never closed` };
     value += text.slice(at, quote);
     at = quote + 1;
     if (text[at] !== '"') break;
@@ -55,7 +57,7 @@ function quotedField(text: string, start: number): Field {
     at += 1;
   }
   const closed = at === text.length || text[at] === ',' || text[at] === '\n' || isCrLf(text, at);
-  const fault = closed ? null : 'something after the closing quote of a field';
+  const fault = closed ? null : say`something after the closing quote of a field`;
   return { value, end: at, linesInside: value.split('\n').length - 1, fault };
 }
 

@@ -1,4 +1,5 @@
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { change } from '#storage/change';
 import { findPlan, retirePlan, usesOfPlan } from '#storage/plans';
@@ -14,16 +15,20 @@ export async function deletePlan(desk: Desk, id: number): Promise<{ readonly nam
   const detail: Record<string, unknown> = { id };
   return change(desk.db, { actor: desk.actor, why: 'delete plan', detail }, async (tx) => {
     const plan = await findPlan(tx, { id }, 'lock');
-    if (plan === null || plan.retired) throw new InvalidInput(['this plan is no more; go back to the list']);
+    if (plan === null || plan.retired) throw new InvalidInput([say`this plan is no more; go back to the list`]);
     const now = desk.clock();
     const uses = await usesOfPlan(tx, id, now);
     const reasons = [
-      ...(uses.grants > 0 ? [`${uses.grants} grants of it are in force or to come`] : []),
-      ...(uses.openPurchases > 0 ? [`${uses.openPurchases} purchases of it wait for their payment`] : []),
+      ...(uses.grants > 0 ? [say`${uses.grants} grants of it are in force or to come`] : []),
+      ...(uses.openPurchases > 0 ? [say`${uses.openPurchases} purchases of it wait for their payment`] : []),
     ];
     if (reasons.length > 0) {
-      const instead = 'instead, take it off the portal: nobody new buys it there';
-      throw new InvalidInput([`plan "${plan.name}" cannot be deleted: ${reasons.join(', and ')}; ${instead}`]);
+      throw new InvalidInput(
+        reasons.map(
+          (reason) =>
+            say`plan "${plan.name}" cannot be deleted: ${reason}; instead, take it off the portal: nobody new buys it there`,
+        ),
+      );
     }
     await retirePlan(tx, id, now);
     detail.name = plan.name;

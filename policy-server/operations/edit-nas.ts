@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { addNasSchema, explainDuplicate, weaknessOf } from '#operations/add-nas';
 import type { Desk } from '#operations/desk';
 import { portNumber } from '#operations/fields';
@@ -22,7 +23,7 @@ const { shape } = addNasSchema;
 const optional = <Schema extends z.ZodType>(schema: Schema) => schema.optional().describe(schema.description ?? '');
 const yesOrNo = z
   .preprocess((given) => (given === 'true' || given === 'on' ? true : given === 'false' ? false : given), z.boolean())
-  .describe('true or false');
+  .describe(say`true or false`);
 const emptyIsNull = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((given) => (given === '' ? null : given), schema.nullable());
 
@@ -37,23 +38,23 @@ export const editNasSchema = z.object({
       .int()
       .min(1)
       .max(10_000)
-      .describe('CoA and Disconnect a second at most, 1 to 10000, for example 50'),
+      .describe(say`CoA and Disconnect a second at most, 1 to 10000, for example 50`),
   ),
   messageAuthenticator: optional(shape.messageAuthenticator.unwrap().describe(shape.messageAuthenticator.description!)),
   swapOctets: optional(yesOrNo),
   tags: optional(shape.tags.unwrap().describe(shape.tags.description!)),
   apiHost: optional(
     emptyIsNull(z.string().refine((text) => isIP(text) !== 0 && !text.includes('%'))).describe(
-      'the IP address at which its RouterOS API answers, for example 10.20.0.1; empty = at its address',
+      say`the IP address at which its RouterOS API answers, for example 10.20.0.1; empty = at its address`,
     ),
   ),
-  apiPort: optional(portNumber.describe('the port of /ip service api-ssl (8729) or api (8728), for example 8729')),
+  apiPort: optional(portNumber.describe(say`the port of /ip service api-ssl (8729) or api (8728), for example 8729`)),
   apiTls: optional(
-    z.enum(API_TLS_MODES).describe('off, pinned (the certificate that was seen first) or verified (a public one)'),
+    z.enum(API_TLS_MODES).describe(say`off, pinned (the certificate that was seen first) or verified (a public one)`),
   ),
   apiUser: optional(
     emptyIsNull(z.string().regex(/^[^\p{Cc}]{1,100}$/u)).describe(
-      'the user for the RouterOS API, for example gerbang; empty = none',
+      say`the user for the RouterOS API, for example gerbang; empty = none`,
     ),
   ),
   apiPassword: optional(
@@ -61,7 +62,7 @@ export const editNasSchema = z.object({
       .string()
       .regex(/^[^\p{Cc}]{1,200}$/u)
       .nullable()
-      .describe('the password of that user, 1 to 200 characters'),
+      .describe(say`the password of that user, 1 to 200 characters`),
   ),
   recognisesLines: optional(yesOrNo),
 });
@@ -161,11 +162,12 @@ export async function deleteNas(desk: Desk, id: number): Promise<{ readonly name
     const nas = (await findNas(tx, { id }, 'lock')) ?? noSuchNas();
     const uses = await usesOfNas(tx, id);
     const reasons = [
-      ...(uses.sessions > 0 ? [`${uses.sessions} sessions are on it or ended just now`] : []),
-      ...(uses.subscribers > 0 ? [`${uses.subscribers} static lines belong to it`] : []),
-      ...(uses.addresses > 0 ? [`${uses.addresses} addresses are in its lists or wait to leave them`] : []),
+      ...(uses.sessions > 0 ? [say`${uses.sessions} sessions are on it or ended just now`] : []),
+      ...(uses.subscribers > 0 ? [say`${uses.subscribers} static lines belong to it`] : []),
+      ...(uses.addresses > 0 ? [say`${uses.addresses} addresses are in its lists or wait to leave them`] : []),
     ];
-    if (reasons.length > 0) throw new InvalidInput([`NAS "${nas.name}" cannot be deleted: ${reasons.join(', and ')}`]);
+    if (reasons.length > 0)
+      throw new InvalidInput(reasons.map((reason) => say`NAS "${nas.name}" cannot be deleted: ${reason}`));
     await deleteNasRow(tx, id);
     await tx.markNas(id);
     Object.assign(detail, { name: nas.name, address: nas.address });
@@ -179,7 +181,7 @@ const fingerprintSchema = z.object({
     .transform((text) => text.replace(/[:\s]/g, '').toLowerCase())
     .refine((text) => /^[0-9a-f]{64}$/.test(text))
     .nullable()
-    .describe('the SHA-256 of the certificate, 64 hexadecimal digits; none = trust the next one that is shown'),
+    .describe(say`the SHA-256 of the certificate, 64 hexadecimal digits; none = trust the next one that is shown`),
 });
 
 /**
@@ -198,5 +200,5 @@ export async function setApiFingerprint(desk: Desk, id: number, fingerprint: str
 }
 
 function noSuchNas(): never {
-  throw new InvalidInput(['this NAS is no more; go back to the list']);
+  throw new InvalidInput([say`this NAS is no more; go back to the list`]);
 }

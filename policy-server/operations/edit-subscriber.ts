@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { explainDuplicate } from '#operations/add-subscriber';
 import type { Desk } from '#operations/desk';
 import {
@@ -125,10 +126,10 @@ async function staticLine(q: Queryable, was: SubscriberRecord, given: Given): Pr
   if (was.access === 'pppoe') {
     const misplaced = (['nas', 'addresses'] as const).filter((field) => given[field] !== undefined);
     if (misplaced.length > 0)
-      throw new InvalidInput(misplaced.map((field) => `${field}: ${was.username} is a PPPoE line`));
+      throw new InvalidInput(misplaced.map((field) => say`${field}: ${was.username} is a PPPoE line`));
     return { nasId: was.nasId, nasWas: null, addresses: [], addressesWere: [] };
   }
-  if (given.staticIp != null) throw new InvalidInput([`staticIp: ${was.username} is a static line; give addresses`]);
+  if (given.staticIp != null) throw new InvalidInput([say`staticIp: ${was.username} is a static line; give addresses`]);
   const addressesWere = (await staticAddressesOf(q, [was.id])).flatMap(({ address, removed }) =>
     removed ? [] : [address],
   );

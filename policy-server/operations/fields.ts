@@ -1,6 +1,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { LANGUAGES } from '#domain/print-local';
+import { say } from '#domain/say';
 import { type Instant, nextLocalMidnight, parseInstant } from '#domain/time';
 
 /** The fields that people fill in, each with what is allowed there: one meaning wherever it is asked for. */
@@ -14,31 +15,31 @@ export const username = z
   .string()
   .regex(TIDY)
   .refine((text) => octets(text) <= 253)
-  .describe('the PPPoE user name as the router sends it, at most 253 octets, for example budi.santoso');
+  .describe(say`the PPPoE user name as the router sends it, at most 253 octets, for example budi.santoso`);
 
 /** RFC 2865 5.2: a User-Password carries at most 128 octets. */
 export const pppPassword = z
   .string()
   .regex(/^[^\p{Cc}]+$/u)
   .refine((text) => octets(text) <= 128)
-  .describe('the PPPoE password, 1 to 128 octets, for example Rumah-77-hijau');
+  .describe(say`the PPPoE password, 1 to 128 octets, for example Rumah-77-hijau`);
 
 export const entityName = (example: string) =>
-  z.string().regex(TIDY).max(100).describe(`a name of 1 to 100 characters, for example ${example}`);
+  z.string().regex(TIDY).max(100).describe(say`a name of 1 to 100 characters, for example ${example}`);
 
 export const personName = z
   .string()
   .regex(/^[^\p{Cc}]*$/u)
   .max(200)
-  .describe('a name of at most 200 characters, for example Budi Santoso');
+  .describe(say`a name of at most 200 characters, for example Budi Santoso`);
 
 export const phone = z
   .string()
   .transform((text) => text.replace(/[\s().-]/g, ''))
   .refine((text) => /^\+?\d{6,15}$/.test(text))
-  .describe('a telephone number of 6 to 15 digits, for example +6281234567890');
+  .describe(say`a telephone number of 6 to 15 digits, for example +6281234567890`);
 
-export const billing = z.enum(['prepaid', 'postpaid']).describe('prepaid or postpaid');
+export const billing = z.enum(['prepaid', 'postpaid']).describe(say`prepaid or postpaid`);
 
 /** Upper case with colons, the way RouterOS writes Calling-Station-Id. */
 export const mac = z
@@ -46,17 +47,17 @@ export const mac = z
   .transform((text) => text.replace(/[:.-]/g, '').toUpperCase())
   .refine((digits) => /^[0-9A-F]{12}$/.test(digits))
   .transform((digits) => digits.match(/../g)!.join(':'))
-  .describe('a MAC address, for example AA:BB:CC:DD:EE:FF');
+  .describe(say`a MAC address, for example AA:BB:CC:DD:EE:FF`);
 
 /** Addresses that a PPP peer can be given: RouterOS takes one in 127/8 or 224/3 as "use the pool". */
 export const subscriberAddress = z
   .string()
   .refine(isSubscribers)
-  .describe('one IPv4 address that a subscriber can have, for example 100.64.10.7');
+  .describe(say`one IPv4 address that a subscriber can have, for example 100.64.10.7`);
 
 export const access = z
   .enum(['pppoe', 'static'])
-  .describe('pppoe (the line dials) or static (its addresses are always there)');
+  .describe(say`pppoe (the line dials) or static (its addresses are always there)`);
 
 /** `10.0.0.8` (also written `10.0.0.8/32`) or a block up to a /24 without bits set behind its mask. */
 const lineAddress = z
@@ -69,9 +70,9 @@ export const lineAddresses = z
   .array(lineAddress)
   .min(1)
   .max(64)
-  .describe('the IPv4 addresses of the line, or blocks of at most a /24, for example 10.20.30.40 or 10.20.30.40/30');
+  .describe(say`the IPv4 addresses of the line, or blocks of at most a /24, for example 10.20.30.40 or 10.20.30.40/30`);
 
-export const nasName = entityName('tower-north').describe('the name of a NAS, see: nas list');
+export const nasName = entityName('tower-north').describe(say`the name of a NAS, see: nas list`);
 
 /** Text of several lines is good too. */
 const freeText = (longest: number, example: string) =>
@@ -80,7 +81,7 @@ const freeText = (longest: number, example: string) =>
     .regex(/^(\r?\n|\t|[^\p{Cc}])*$/u)
     .max(longest)
     .transform((text) => text.replaceAll('\r\n', '\n'))
-    .describe(`a text of at most ${longest} characters, for example ${example}`);
+    .describe(say`a text of at most ${longest} characters, for example ${example}`);
 export const postalAddress = freeText(500, 'Jl. Melati 7, RT 02/05');
 export const notes = freeText(2_000, 'the router is on the roof');
 
@@ -88,32 +89,32 @@ export const tags = z
   .array(z.string().regex(/^[^\s,\p{Cc}]{1,50}$/u))
   .max(20)
   .transform((given) => [...new Set(given)])
-  .describe('at most 20 words of up to 50 characters, for example village-a,fiber');
+  .describe(say`at most 20 words of up to 50 characters, for example village-a,fiber`);
 
-export const language = z.enum(LANGUAGES).describe('id (Indonesian) or en (English): what messages are written in');
+export const language = z.enum(LANGUAGES).describe(say`id (Indonesian) or en (English): what messages are written in`);
 
 export const sessionLimit = z.coerce
   .number()
   .int()
   .min(1)
   .max(100)
-  .describe('how many sessions may be live at once, 1 to 100, for example 1');
+  .describe(say`how many sessions may be live at once, 1 to 100, for example 1`);
 
 /** The number of a row, as pages and other programs name it. */
-export const rowNumber = (of: string) => z.coerce.number().int().positive().describe(`the number of ${of}`);
+export const rowNumber = (of: string) => z.coerce.number().int().positive().describe(say`the number of ${of}`);
 
 /** One address or a CIDR without bits set behind its mask. */
 export const nasAddress = z
   .string()
   .refine(isNetwork)
-  .describe('the IP address the router sends from, or a CIDR, for example 10.20.0.1 or 10.20.0.0/24');
+  .describe(say`the IP address the router sends from, or a CIDR, for example 10.20.0.1 or 10.20.0.0/24`);
 
 export const portNumber = z.coerce
   .number()
   .int()
   .min(1)
   .max(65535)
-  .describe('a port from 1 to 65535, for example 3799');
+  .describe(say`a port from 1 to 65535, for example 3799`);
 
 function isSubscribers(text: string): boolean {
   return isIPv4(text) && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(text);
@@ -163,14 +164,14 @@ export const parsedBy = <Value>(read: (text: string) => Value | null, allowed: s
 export const beginning = (zone: string) =>
   parsedBy(
     (text) => parseInstant(text, zone),
-    `an ISO time with its offset, or a date (from the beginning of that day in ${zone}), for example 2026-12-01T18:00+07:00`,
+    say`an ISO time with its offset, or a date (from the beginning of that day in ${zone}), for example 2026-12-01T18:00+07:00`,
   );
 
 /** An instant up to which something lasts: a bare date is all of that day, as people mean it. */
 export const ending = (zone: string) =>
   parsedBy(
     (text) => parseUntil(text, zone),
-    `an ISO time with its offset, or a date (to the end of that day in ${zone}), for example 2026-12-31T18:00+07:00`,
+    say`an ISO time with its offset, or a date (to the end of that day in ${zone}), for example 2026-12-31T18:00+07:00`,
   );
 
 function parseUntil(text: string, zone: string): Instant | null {

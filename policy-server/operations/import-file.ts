@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { say } from '#domain/say';
 import type { Instant } from '#domain/time';
 import { readCsv } from '#operations/csv';
 import {
@@ -19,7 +20,7 @@ import {
   tags,
   username,
 } from '#operations/fields';
-import { faultsOf } from '#operations/input';
+import { faultsOf, missing } from '#operations/input';
 import { overlaps } from '#operations/ipv4-blocks';
 import type { NewSubscriber } from '#storage/subscribers';
 
@@ -62,12 +63,14 @@ export type ImportRow = Omit<NewSubscriber, 'id' | 'passwordSealed' | 'nasId'> &
 /** Something wrong on a line of the file. */
 export type LineFault = { readonly line: number; readonly reason: string };
 
+export const onLine = (line: number, reason: string): string => say`line ${line}: ${reason}`;
+
 /** Reads an import file; every wrong line is in `faults`, also what is there twice. */
 export function readImportFile(text: string, zone: string): { rows: ImportRow[]; faults: LineFault[] } {
   const records = readCsv(text);
   const head = records.next();
   if (head.done)
-    return { rows: [], faults: [{ line: 1, reason: `the file is empty; its first line has to be ${HEADER}` }] };
+    return { rows: [], faults: [{ line: 1, reason: say`the file is empty; its first line has to be ${HEADER}` }] };
   const columns = head.value.fields.map((field) => field.trim());
   const headFaults = wrongHeader(columns);
   if (headFaults.length > 0) return { rows: [], faults: headFaults.map((reason) => ({ line: 1, reason })) };
@@ -79,7 +82,7 @@ export function readImportFile(text: string, zone: string): { rows: ImportRow[];
   for (const record of records) {
     if (record.fault !== null) faults.push({ line: record.line, reason: record.fault });
     else if (record.fields.length !== columns.length) {
-      const reason = `${record.fields.length} fields where the header has ${columns.length}; a comma inside a field needs quotes around the field`;
+      const reason = say`${record.fields.length} fields where the header has ${columns.length}; a comma inside a field needs quotes around the field`;
       faults.push({ line: record.line, reason });
     } else {
       const given = Object.fromEntries(
@@ -112,7 +115,7 @@ const schemaOf = (zone: string) =>
     plan: entityName('prepaid-20mbps')
       .nullable()
       .default(null)
-      .describe('the name of a plan, see: plan list; or leave it empty'),
+      .describe(say`the name of a plan, see: plan list; or leave it empty`),
     covered_until: ending(zone).nullable().default(null).describe(ending(zone).description!),
     static_ip: subscriberAddress.nullable().default(null).describe(subscriberAddress.description!),
     mac: mac.nullable().default(null).describe(mac.description!),
@@ -135,28 +138,30 @@ function contradictions(row: ParsedRow): string[] {
   const reasons =
     row.covered_until === null || row.plan !== null
       ? []
-      : ['covered_until without a plan: say in the column plan what the subscriber is covered by'];
+      : [say`covered_until without a plan: say in the column plan what the subscriber is covered by`];
   return [...reasons, ...(row.access === 'static' ? lacksOfStatic(row) : unfitForPppoe(row))];
 }
 
 function lacksOfStatic(row: ParsedRow): string[] {
   return [
-    ...(row.nas === null ? [`nas: missing; give the router of a static line, ${nasName.description}`] : []),
-    ...(row.addresses.length === 0 ? [`addresses: missing; give ${lineAddresses.description}`] : []),
-    ...(row.static_ip === null ? [] : ['static_ip: only a PPPoE line has one; a static line has addresses']),
+    ...(row.nas === null ? [missing('nas', say`the router of a static line, ${nasName.description}`)] : []),
+    ...(row.addresses.length === 0 ? [missing('addresses', lineAddresses.description!)] : []),
+    ...(row.static_ip === null ? [] : [say`static_ip: only a PPPoE line has one; a static line has addresses`]),
   ];
 }
 
 function unfitForPppoe(row: ParsedRow): string[] {
   return [
     ...noPassword(row),
-    ...(row.nas === null ? [] : ['nas: only a static line has one; say in the column access that it is static']),
-    ...(row.addresses.length === 0 ? [] : ['addresses: only a static line has them; of a PPPoE line it is static_ip']),
+    ...(row.nas === null ? [] : [say`nas: only a static line has one; say in the column access that it is static`]),
+    ...(row.addresses.length === 0
+      ? []
+      : [say`addresses: only a static line has them; of a PPPoE line it is static_ip`]),
   ];
 }
 
 function noPassword({ access: line, password }: { access?: unknown; password?: unknown }): string[] {
-  return line === 'static' || (password ?? null) !== null ? [] : [`password: missing; give ${pppPassword.description}`];
+  return line === 'static' || (password ?? null) !== null ? [] : [missing('password', pppPassword.description!)];
 }
 
 /**
@@ -174,22 +179,22 @@ function overlapping(rows: readonly ImportRow[]): LineFault[] {
     if (by.dials && withBy.dials) return [];
     const [earlier, later] = by.line < withBy.line ? [by, withBy] : [withBy, by];
     const column = later.dials ? 'static_ip' : 'addresses';
-    return [{ line: later.line, reason: `${column}: ${address} overlaps with ${other} of line ${earlier.line}` }];
+    return [{ line: later.line, reason: say`${column}: ${address} overlaps with ${other} of line ${earlier.line}` }];
   });
 }
 
 function wrongHeader(columns: readonly string[]): string[] {
   if (columns.length === 1 && columns[0]!.includes(';')) {
-    return [`the columns are separated by ";": save the file with commas; the header is ${HEADER}`];
+    return [say`the columns are separated by ";": save the file with commas; the header is ${HEADER}`];
   }
   const known: readonly string[] = IMPORT_COLUMNS;
   const unknown = columns.filter((column) => !known.includes(column));
-  const missing = REQUIRED.filter((column) => !columns.includes(column));
+  const wanting = REQUIRED.filter((column) => !columns.includes(column));
   const twice = columns.filter((column, at) => columns.indexOf(column) !== at);
   return [
-    ...unknown.map((column) => `there is no column "${column}"; the header is ${HEADER}`),
-    ...missing.map((column) => `the column ${column} is missing; the header is ${HEADER}`),
-    ...twice.map((column) => `the column ${column} is there twice`),
+    ...unknown.map((column) => say`there is no column "${column}"; the header is ${HEADER}`),
+    ...wanting.map((column) => say`the column ${column} is missing; the header is ${HEADER}`),
+    ...twice.map((column) => say`the column ${column} is there twice`),
   ];
 }
 
@@ -208,7 +213,7 @@ class Duplicates {
 
 function again(seen: Map<string, number>, value: string, line: number, column: string): string[] {
   const first = seen.get(value);
-  if (first !== undefined) return [`${column} "${value}" is on line ${first} already`];
+  if (first !== undefined) return [say`${column} "${value}" is on line ${first} already`];
   seen.set(value, line);
   return [];
 }

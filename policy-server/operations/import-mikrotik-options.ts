@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Instant } from '#domain/time';
 import { readCsv } from '#operations/csv';
 import type { Desk } from '#operations/desk';
@@ -42,11 +43,11 @@ export function parseImportOptions(options: MikrotikImportOptions, desk: Pick<De
     .refine((at) => at > desk.clock())
     .nullable()
     .default(null)
-    .describe(`in the future: ${ending(desk.zone).description}`);
+    .describe(say`in the future: ${ending(desk.zone).description}`);
   const schema = z.object({
     billing: billing.default('postpaid').describe(billing.description!),
     coveredUntil: until,
-    disabled: z.enum(DISABLED).default('suspend').describe('suspend, active or skip'),
+    disabled: z.enum(DISABLED).default('suspend').describe(say`suspend, active or skip`),
   });
   const { billing: mode, coveredUntil, disabled } = options;
   const { passwordOf = null } = options;
@@ -66,17 +67,17 @@ function readPasswords(text: string): ReadonlyMap<string, string> {
   const columns = head.done ? [] : head.value.fields.map((field) => field.trim());
   const [nameAt, passwordAt] = [columns.indexOf('username'), columns.indexOf('password')];
   if (nameAt === -1 || passwordAt === -1) {
-    throw new InvalidInput(['passwordOf: the first line of the password file has to be username,password']);
+    throw new InvalidInput([say`passwordOf: the first line of the password file has to be username,password`]);
   }
   const passwords = new Map<string, string>();
   const faults: string[] = [];
   for (const { line, fields, fault } of records) {
     const [username, password] = [fields[nameAt], fields[passwordAt]];
-    if (fault !== null) faults.push(`passwordOf: line ${line} of the password file: ${fault}`);
+    if (fault !== null) faults.push(say`passwordOf: line ${line} of the password file: ${fault}`);
     else if (!username || !pppPassword.safeParse(password).success) {
-      faults.push(`passwordOf: line ${line} of the password file needs a username and ${pppPassword.description}`);
+      faults.push(say`passwordOf: line ${line} of the password file needs a username and ${pppPassword.description}`);
     } else if (passwords.has(username)) {
-      faults.push(`passwordOf: line ${line} of the password file: "${username}" is there twice`);
+      faults.push(say`passwordOf: line ${line} of the password file: "${username}" is there twice`);
     } else passwords.set(username, password!);
   }
   if (faults.length > 0) throw new InvalidInput(faults);

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { InvalidInput } from '#domain/errors';
 import { type Plan, type Rate, sameRate } from '#domain/plan';
+import { say } from '#domain/say';
 import { addPeriod, type Instant } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { pppPassword } from '#operations/fields';
-import type { LineFault } from '#operations/import-file';
+import { type LineFault, onLine } from '#operations/import-file';
 import {
   type MikrotikImportOptions,
   type ParsedOptions,
@@ -131,7 +132,7 @@ export async function applyMikrotikImport(
   const work = async (tx: ChangeTransaction): Promise<MikrotikImported> => {
     await lockLineAddresses(tx);
     const { rows, plans, preview } = await weigh(tx, router, parsed);
-    const lines = preview.problems.map(({ line, reason }) => `line ${line}: ${reason}`);
+    const lines = preview.problems.map(({ line, reason }) => onLine(line, reason));
     if (lines.length > 0 && !parsed.leaveOut) throw new InvalidInput(lines);
     const added = rows.filter((row) => row.fate === 'add' && row.password !== null);
     const updated = rows.filter((row) => row.fate === 'update');
@@ -155,7 +156,7 @@ export async function applyMikrotikImport(
   } catch (error) {
     if (!RACED.has(violatedConstraint(error) ?? '')) throw error;
     throw new InvalidInput([
-      'a user name or an address of the file was taken by somebody at this very moment; try again',
+      say`a user name or an address of the file was taken by somebody at this very moment; try again`,
     ]);
   }
 }
@@ -193,13 +194,13 @@ async function weigh(q: Queryable, router: RouterExport, options: ParsedOptions)
     const address = secret.staticIp ?? '';
     const owner = taken.addresses.get(address) ?? ofStaticLines.get(address);
     if (fate !== 'keep' && owner !== undefined && owner !== secret.username) {
-      problems.push({ line: secret.line, reason: `remote-address ${secret.staticIp} belongs to ${owner} already` });
+      problems.push({ line: secret.line, reason: say`remote-address ${secret.staticIp} belongs to ${owner} already` });
     } else rows.push({ ...rowOf(secret, options), fate, ...passwordOf(secret, fate, options) });
   }
   const lacking = rows.filter((row) => row.fate === 'add' && row.password === null);
   const added = rows.filter((row) => row.fate === 'add' && row.password !== null);
   if (lacking.length > 0) {
-    const reason = `passwords are missing (${lacking.length}, the first is here): export again with show-sensitive, or say where they come from`;
+    const reason = say`passwords are missing (${lacking.length}, the first is here): export again with show-sensitive, or say where they come from`;
     problems.push({ line: lacking[0]!.line, reason });
   }
   return {
@@ -249,11 +250,11 @@ function passwordOf(
 
 function refuseWrongMappings(router: RouterExport, options: ParsedOptions, plans: ReadonlyMap<string, Plan>): void {
   const used = new Set(router.secrets.map((secret) => secret.profile));
-  const offered = [...plans.keys()].slice(0, 20).join(', ') || 'none yet, add one with: plan add';
+  const offered = [...plans.keys()].slice(0, 20).join(', ') || say`none yet, add one with: plan add`;
   const profiles = [...used].slice(0, 20).join(', ') || 'none';
   const wrong = [...options.plans].flatMap(([profile, plan]) => [
-    ...(used.has(profile) ? [] : [`plan: no secret has the profile "${profile}"; there are: ${profiles}`]),
-    ...(plans.has(plan) ? [] : [`plan: there is no plan "${plan}"; there are: ${offered}`]),
+    ...(used.has(profile) ? [] : [say`plan: no secret has the profile "${profile}"; there are: ${profiles}`]),
+    ...(plans.has(plan) ? [] : [say`plan: there is no plan "${plan}"; there are: ${offered}`]),
   ]);
   if (wrong.length > 0) throw new InvalidInput(wrong);
 }

@@ -1,8 +1,9 @@
 import { InvalidInput } from '#domain/errors';
 import type { Plan } from '#domain/plan';
+import { say } from '#domain/say';
 import { addPeriod, type Instant, MINUTE } from '#domain/time';
 import type { Desk } from '#operations/desk';
-import { type ImportRow, type LineFault, readImportFile } from '#operations/import-file';
+import { type ImportRow, type LineFault, onLine, readImportFile } from '#operations/import-file';
 import { generateSecret } from '#operations/password-hash';
 import { noNasFault } from '#operations/static-line';
 import { change } from '#storage/change';
@@ -83,14 +84,14 @@ export async function previewImport(
   return { rows, faults: [...inOrder(all), ...none] };
 }
 
-const NOBODY = 'the file has a header but no subscriber; add one line for each';
+const NOBODY = say`the file has a header but no subscriber; add one line for each`;
 
 function refuse(faults: readonly LineFault[]): void {
   if (faults.length > 0) throw new InvalidInput(inOrder(faults));
 }
 
 const inOrder = (faults: readonly LineFault[]): string[] =>
-  faults.toSorted((one, other) => one.line - other.line).map(({ line, reason }) => `line ${line}: ${reason}`);
+  faults.toSorted((one, other) => one.line - other.line).map(({ line, reason }) => onLine(line, reason));
 
 async function faultsAgainstDatabase(
   q: Queryable,
@@ -108,25 +109,25 @@ async function faultsAgainstDatabase(
   const held = await ownersOfAddresses(q, [...ofLines, ...addresses]);
   const dialers = Map.groupBy(await dialersWithin(q, ofLines), ({ given }) => given);
   const ownerOf = new Map(held.map(({ given, username }) => [given, username]));
-  const offered = (await planNames(q)).join(', ') || 'none yet, add one with: plan add';
+  const offered = (await planNames(q)).join(', ') || say`none yet, add one with: plan add`;
   return rows.flatMap((row) => {
     const owner = row.staticIp === null ? undefined : taken.addresses.get(row.staticIp);
     const lineOf = row.staticIp === null ? undefined : ownerOf.get(row.staticIp);
     return [
-      ...(taken.usernames.has(row.username) ? [`username "${row.username}" is taken already`] : []),
-      ...(owner === undefined ? [] : [`static_ip ${row.staticIp} belongs to ${owner} already`]),
-      ...(lineOf === undefined ? [] : [`static_ip ${row.staticIp} belongs to the line of ${lineOf} already`]),
+      ...(taken.usernames.has(row.username) ? [say`username "${row.username}" is taken already`] : []),
+      ...(owner === undefined ? [] : [say`static_ip ${row.staticIp} belongs to ${owner} already`]),
+      ...(lineOf === undefined ? [] : [say`static_ip ${row.staticIp} belongs to the line of ${lineOf} already`]),
       ...(row.nas === null || nases.has(row.nas) ? [] : [noNasFault(row.nas, [...nases.keys()])]),
       ...row.addresses.flatMap((address) => {
         const username = ownerOf.get(address);
-        return username === undefined ? [] : [`addresses: ${address} belongs to the line of ${username} already`];
+        return username === undefined ? [] : [say`addresses: ${address} belongs to the line of ${username} already`];
       }),
       ...row.addresses.flatMap((address) =>
         (dialers.get(address) ?? []).map(
-          ({ held, username }) => `addresses: ${address} holds ${held}, which belongs to ${username} already`,
+          ({ held, username }) => say`addresses: ${address} holds ${held}, which belongs to ${username} already`,
         ),
       ),
-      ...(row.plan === null || plans.has(row.plan) ? [] : [`there is no plan "${row.plan}"; there are: ${offered}`]),
+      ...(row.plan === null || plans.has(row.plan) ? [] : [say`there is no plan "${row.plan}"; there are: ${offered}`]),
     ].map((reason) => ({ line: row.line, reason }));
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 
 /** Fields whose value is never repeated in a message. */
 const SECRET_FIELDS = new Set(['password', 'secret', 'oldPin', 'newPin', 'oldPassword', 'newPassword', 'apiPassword']);
@@ -32,11 +33,14 @@ export function faultsOf(schema: z.ZodObject, input: Readonly<Record<string, unk
 
 function allowedIn(schema: z.ZodObject, field: string): string {
   const of: unknown = schema.shape[field];
-  return (of instanceof z.ZodType ? of.description : undefined) ?? 'something else';
+  return (of instanceof z.ZodType ? of.description : undefined) ?? say`something else`;
 }
 
+/** The line for a field that has to be given. */
+export const missing = (field: string, allowed: string): string => say`${field}: missing; give ${allowed}`;
+
 function faultLine(field: string, given: unknown, allowed: string): string {
-  if (given === undefined || given === '') return `${field}: missing; give ${allowed}`;
+  if (given === undefined || given === '') return missing(field, allowed);
   const shown = SECRET_FIELDS.has(field) ? '(not shown)' : JSON.stringify(given);
-  return `${field} ${shown} is not usable; give ${allowed}`;
+  return say`${field} ${shown} is not usable; give ${allowed}`;
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { BY_HAND, SHIPPED_TEXTS, usefulForMs } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
+import { say } from '#domain/say';
 import { fillTemplate } from '#domain/template';
 import type { Desk } from '#operations/desk';
 import { parseInput } from '#operations/input';
@@ -33,16 +34,16 @@ const LONGEST_TEXT = 4000;
 export async function resend(desk: Desk, messageId: number): Promise<{ readonly id: number }> {
   return change(desk.db, { actor: desk.actor, why: 'resend message', detail: { messageId } }, async (tx) => {
     const message = await findMessage(tx, messageId, 'lock');
-    if (message === null) throw new InvalidInput([`there is no message ${messageId}`]);
+    if (message === null) throw new InvalidInput([say`there is no message ${messageId}`]);
     const state = messageState(message);
-    if (state === 'queued') throw new InvalidInput([`message ${messageId} is waiting to be sent already`]);
+    if (state === 'queued') throw new InvalidInput([say`message ${messageId} is waiting to be sent already`]);
     if (!isBodyKept(message.bodySealed)) {
-      throw new InvalidInput([`message ${messageId} is so old that its text is not kept any more`]);
+      throw new InvalidInput([say`message ${messageId} is so old that its text is not kept any more`]);
     }
     const { subscriberId, notice, secret } = message;
     if (secret && (subscriberId === null || !(await pinStillNew(tx, subscriberId, message.queuedAt)))) {
       throw new InvalidInput([
-        `message ${messageId} tells a PIN that was replaced or used since; issue a new PIN and send that`,
+        say`message ${messageId} tells a PIN that was replaced or used since; issue a new PIN and send that`,
       ]);
     }
     const recipient = subscriberId === null ? null : await recipientOf(tx, subscriberId);
@@ -67,7 +68,7 @@ export async function resend(desk: Desk, messageId: number): Promise<{ readonly 
 export async function cancelMessage(desk: Desk, messageId: number): Promise<void> {
   await change(desk.db, { actor: desk.actor, why: 'cancel message', detail: { messageId } }, async (tx) => {
     if (await cancelStored(tx, messageId, desk.clock())) return;
-    throw new InvalidInput([`message ${messageId} does not wait any more; it cannot be taken back`]);
+    throw new InvalidInput([say`message ${messageId} does not wait any more; it cannot be taken back`]);
   });
 }
 
@@ -79,7 +80,7 @@ export async function cancelMessage(desk: Desk, messageId: number): Promise<void
 export async function sendTest(desk: Desk, phone: string): Promise<{ readonly id: number }> {
   const digits = internationalDigits(phone);
   if (digits === null) {
-    throw new InvalidInput([`phone "${phone}" is not usable; give a telephone number, for example 081234567890`]);
+    throw new InvalidInput([say`phone "${phone}" is not usable; give a telephone number, for example 081234567890`]);
   }
   return change(desk.db, { actor: desk.actor, why: 'send test message', detail: { phone: digits } }, async (tx) => {
     const { company } = await readSettings(tx);
@@ -102,12 +103,12 @@ export async function sendTest(desk: Desk, phone: string): Promise<{ readonly id
 }
 
 const byHandSchema = z.object({
-  subscriberId: z.coerce.number().int().positive().describe('the number of a subscriber'),
+  subscriberId: z.coerce.number().int().positive().describe(say`the number of a subscriber`),
   text: z
     .string()
     .transform((text) => text.replace(/\r\n?/g, '\n').trim())
     .refine((text) => text.length > 0 && text.length <= LONGEST_TEXT && !/[^\P{Cc}\n]/u.test(text))
-    .describe(`a text of 1 to ${LONGEST_TEXT} characters`),
+    .describe(say`a text of 1 to ${LONGEST_TEXT} characters`),
 });
 
 /**
@@ -122,9 +123,9 @@ export async function sendByHand(
   const { subscriberId, text } = parseInput(byHandSchema, input);
   return change(desk.db, { actor: desk.actor, why: 'write to subscriber', subscriberId }, async (tx) => {
     const recipient = await recipientOf(tx, subscriberId);
-    if (recipient === null) throw new InvalidInput([`there is no subscriber ${subscriberId}`]);
+    if (recipient === null) throw new InvalidInput([say`there is no subscriber ${subscriberId}`]);
     const phone = internationalDigits(recipient.phone ?? '');
-    if (phone === null) throw new InvalidInput(['the subscriber has no usable telephone number; enter one first']);
+    if (phone === null) throw new InvalidInput([say`the subscriber has no usable telephone number; enter one first`]);
     const at = desk.clock();
     const id = await queueMessage(tx, desk.sealer, {
       subscriberId,

@@ -1,7 +1,9 @@
 import { InvalidInput } from '#domain/errors';
 import { internationalDigits } from '#domain/phone';
+import { say } from '#domain/say';
 import { readCsv } from '#operations/csv';
 import type { Desk } from '#operations/desk';
+import { onLine } from '#operations/import-file';
 import { type BulkOptions, type Migrated, migrateToPrepaid } from '#operations/migrate-to-prepaid';
 import { type MigrationPreview, previewMigration } from '#operations/preview-migration';
 import type { Queryable } from '#storage/database';
@@ -33,20 +35,24 @@ function namesIn(csv: string): Named[] {
   const columns = head.done ? [] : head.value.fields.map((field) => field.trim().toLowerCase());
   const known = COLUMNS.filter((column) => columns.includes(column));
   if (known.length === 0) {
-    const hint = columns.length === 1 && columns[0]!.includes(';') ? '; save the file with commas' : '';
-    throw new InvalidInput([`line 1: there is no column ${COLUMNS.join(' or ')}${hint}`]);
+    const names = COLUMNS.join(' or ');
+    const wrong =
+      columns.length === 1 && columns[0]!.includes(';')
+        ? say`there is no column ${names}; save the file with commas`
+        : say`there is no column ${names}`;
+    throw new InvalidInput([onLine(1, wrong)]);
   }
   const named: Named[] = [];
   const faults: string[] = [];
   for (const { line, fields, fault } of records) {
     const values = known.map((column) => ({ line, column, value: (fields[columns.indexOf(column)] ?? '').trim() }));
     const first = values.find(({ value }) => value !== '');
-    if (fault !== null) faults.push(`line ${line}: ${fault}`);
-    else if (first === undefined) faults.push(`line ${line}: ${known.join(' and ')} empty; say who is meant`);
+    if (fault !== null) faults.push(onLine(line, fault));
+    else if (first === undefined) faults.push(onLine(line, say`${known.join(' and ')} empty; say who is meant`));
     else named.push(first);
   }
   if (faults.length > 0) throw new InvalidInput(faults);
-  if (named.length === 0) throw new InvalidInput(['the file has a header but no subscriber; add one line for each']);
+  if (named.length === 0) throw new InvalidInput([say`the file has a header but no subscriber; add one line for each`]);
   return named;
 }
 
@@ -70,7 +76,7 @@ const keyOf = ({ column, value }: Named): string => (column === 'phone' ? digits
 
 function wrong(line: number, column: Named['column'], value: string, owners: readonly Identity[]): string[] {
   if (owners.length === 1) return [];
-  if (owners.length === 0) return [`line ${line}: there is no subscriber of ${column} "${value}"`];
+  if (owners.length === 0) return [onLine(line, say`there is no subscriber of ${column} "${value}"`)];
   const names = owners.map(({ username }) => username).join(', ');
-  return [`line ${line}: ${column} "${value}" is that of ${names}; name one by username`];
+  return [onLine(line, say`${column} "${value}" is that of ${names}; name one by username`)];
 }

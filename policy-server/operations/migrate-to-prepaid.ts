@@ -1,4 +1,5 @@
 import { InvalidInput, Unavailable } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { queueCredentials, withDrawnCredentials, writeCredentials } from '#operations/portal-credentials';
 import { change } from '#storage/change';
@@ -54,7 +55,7 @@ export async function migrateToPrepaid(
   const queue = ids.entries();
   const work = async () => {
     for (const [at, subscriberId] of queue) {
-      if (signal?.aborted) results[at] = { subscriberId, username: '', why: 'stopped before it was their turn' };
+      if (signal?.aborted) results[at] = { subscriberId, username: '', why: say`stopped before it was their turn` };
       else {
         results[at] = await moveOne(desk, subscriberId);
         done += 1;
@@ -73,26 +74,26 @@ async function moveOne(desk: Desk, subscriberId: number): Promise<Moved | Skippe
   let username = '';
   try {
     const subscriber = await findSubscriberAccount(desk.db, subscriberId);
-    if (subscriber === null) return { subscriberId, username, why: 'there is nobody of that number' };
+    if (subscriber === null) return { subscriberId, username, why: say`there is nobody of that number` };
     ({ username } = subscriber);
     if (subscriber.billing === 'prepaid') return { subscriberId, username, why: ALREADY };
     return await move(desk, subscriber);
   } catch (error) {
     // What happened to one must not take away the PINs of those before.
     if (error instanceof InvalidInput) return { subscriberId, username, why: error.message };
-    if (error instanceof Unavailable) return { subscriberId, username, why: `may not be moved: ${error.message}` };
+    if (error instanceof Unavailable) return { subscriberId, username, why: say`may not be moved: ${error.message}` };
     throw error;
   }
 }
 
-const ALREADY = 'is prepaid already';
+const ALREADY = say`is prepaid already`;
 
 function move(desk: Desk, found: SubscriberAccount): Promise<Moved> {
   return withDrawnCredentials(desk, found, (drawn) => {
     const detail: Record<string, unknown> = { username: found.username, portalId: drawn.portalId };
     return change(desk.db, { actor: desk.actor, why: 'migrate to prepaid', detail }, async (tx) => {
       const subscriber = await findSubscriberAccount(tx, found.id, 'lock');
-      if (subscriber === null) throw new InvalidInput(['was removed meanwhile']);
+      if (subscriber === null) throw new InvalidInput([say`was removed meanwhile`]);
       if (subscriber.billing === 'prepaid') throw new InvalidInput([ALREADY]);
       const at = desk.clock();
       const revokedGrants = await revokeStandingGrants(tx, found.id, at);

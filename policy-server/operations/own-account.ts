@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { DAY, type Instant, MINUTE } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { chargeTry, giveBack, type Rule } from '#operations/guessing';
@@ -30,13 +31,13 @@ const CODE_WINDOW: Rule = { is: 'window', atMost: 20, lengthMs: DAY };
 const SHORTEST_PASSWORD = 10;
 
 const changeSchema = z.object({
-  oldPassword: z.string().min(1).max(1_000).describe('the password you logged in with'),
+  oldPassword: z.string().min(1).max(1_000).describe(say`the password you logged in with`),
   newPassword: z
     .string()
     .min(SHORTEST_PASSWORD)
     .max(200)
     .describe(
-      `a password of ${SHORTEST_PASSWORD} to 200 characters, for example three words that do not belong together`,
+      say`a password of ${SHORTEST_PASSWORD} to 200 characters, for example three words that do not belong together`,
     ),
 });
 
@@ -56,14 +57,14 @@ export async function changeOwnPassword(
   if (session?.kind !== 'staff' || session.step === 'totp') return loggedOut();
   const { id, username } = session.staff;
   if (newPassword === oldPassword || newPassword === username) {
-    throw new InvalidInput(['newPassword is the old password or the user name; choose another']);
+    throw new InvalidInput([say`newPassword is the old password or the user name; choose another`]);
   }
   const budgets = [{ bucket: `staff-own:${id}`, rule: OWN_TRIES }];
   const charge = await chargeTry(desk.db, budgets, now, (tx) => lockStaffCredentials(tx, id));
   if ('waitSeconds' in charge) return tooMany(charge.waitSeconds);
   const was = charge.charged ?? loggedOut();
   if (!(await verifyPassword(oldPassword, was.passwordHash))) {
-    throw new InvalidInput(['oldPassword is not the password you have now; try again']);
+    throw new InvalidInput([say`oldPassword is not the password you have now; try again`]);
   }
   const passwordHash = await hashPassword(newPassword);
   return change(desk.db, { actor: desk.actor, why: 'change own password', detail: { username } }, async (tx) => {
@@ -91,7 +92,7 @@ export async function beginTotp(
   return change(desk.db, { actor: desk.actor, why: 'begin second factor', detail: { id: staffId } }, async (tx) => {
     const staff = (await findStaff(tx, { id: staffId }, 'lock')) ?? loggedOut();
     if (!(await writeTotpToConfirm(tx, staffId, sealed))) {
-      throw new InvalidInput(['a second factor is in force already; turn it off first, with a code of it']);
+      throw new InvalidInput([say`a second factor is in force already; turn it off first, with a code of it`]);
     }
     return { secret, uri: totpUri(secret, company.name, staff.username) };
   });
@@ -136,10 +137,12 @@ async function withCode(
   if ('waitSeconds' in charge) return tooMany(charge.waitSeconds);
   const totp = charge.charged;
   if (totp === null || (totp.since !== null) !== inForce) {
-    throw new InvalidInput([inForce ? 'no second factor is in force' : 'no second factor is being set up; begin anew']);
+    throw new InvalidInput([
+      inForce ? say`no second factor is in force` : say`no second factor is being set up; begin anew`,
+    ]);
   }
   const step = totpStep(desk.sealer.open(totp.sealed, staffTotpAad(staffId)), code, now);
-  const wrong = 'code is not the one the app shows now; look at the clock of the telephone, and give the next code';
+  const wrong = say`code is not the one the app shows now; look at the clock of the telephone, and give the next code`;
   if (step === null) throw new InvalidInput([wrong]);
   await change(desk.db, { actor: desk.actor, why, detail: { id: staffId } }, async (tx) => {
     await giveBack(tx, budgets);
@@ -148,9 +151,9 @@ async function withCode(
 }
 
 function tooMany(waitSeconds: number): never {
-  throw new InvalidInput([`too many wrong tries: try again in ${waitSeconds} seconds`]);
+  throw new InvalidInput([say`too many wrong tries: try again in ${waitSeconds} seconds`]);
 }
 
 function loggedOut(): never {
-  throw new InvalidInput(['you are logged out; log in again']);
+  throw new InvalidInput([say`you are logged out; log in again`]);
 }

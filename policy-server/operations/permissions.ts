@@ -2,12 +2,13 @@ import type { StaffRole } from '#storage/staff';
 
 /**
  * What a route asks of a role: `see` lists and pages; `subscribers` add, edit, migrate, issue PINs; `money` sell, settle,
- * cancel; `plans` and speed profiles; `network` routers, lists, disconnects; `messages`; `settings`; `staff`; `audit`.
+ * cancel; `sessions` end one, so that the line dials again; `plans` and speed profiles; `network` routers, lists; `messages`; `settings`; `staff`; `audit`.
  */
 export type Permission =
   | 'see'
   | 'subscribers'
   | 'money'
+  | 'sessions'
   | 'plans'
   | 'network'
   | 'messages'
@@ -19,6 +20,7 @@ const EVERYTHING: readonly Permission[] = [
   'see',
   'subscribers',
   'money',
+  'sessions',
   'plans',
   'network',
   'messages',
@@ -30,8 +32,8 @@ const EVERYTHING: readonly Permission[] = [
 const ALLOWED: Readonly<Record<StaffRole, readonly Permission[]>> = {
   owner: EVERYTHING,
   admin: EVERYTHING,
-  'customer-service': ['see', 'subscribers', 'money', 'messages'],
-  technician: ['see', 'network'],
+  'customer-service': ['see', 'subscribers', 'money', 'sessions', 'messages'],
+  technician: ['see', 'sessions', 'network'],
   'network-engineer': ['see', 'network', 'plans'],
 };
 

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { DAY } from '#domain/time';
 import { actingSubscriber, type Desk } from '#operations/desk';
 import { rowNumber } from '#operations/fields';
@@ -21,7 +22,7 @@ export const placePurchaseSchema = z.object({
   begins: z
     .enum(['after', 'now'])
     .default('after')
-    .describe('after (when the cover in force ends; at once, where there is none) or now'),
+    .describe(say`after (when the cover in force ends; at once, where there is none) or now`),
 });
 export type Order = z.output<typeof placePurchaseSchema>;
 
@@ -58,7 +59,7 @@ export async function lockBuyer(tx: Queryable, desk: Desk, subscriberId: number)
   if (self !== null && self !== subscriberId) return noSubscriberOfNumber(subscriberId);
   const subscriber = (await findSubscriberAccount(tx, subscriberId, 'lock')) ?? noSubscriberOfNumber(subscriberId);
   if (self !== null && subscriber.suspendedAt !== null) {
-    throw new InvalidInput(['the line is suspended, so a package would not help; ask customer service']);
+    throw new InvalidInput([say`the line is suspended, so a package would not help; ask customer service`]);
   }
   return subscriber;
 }
@@ -82,16 +83,16 @@ export async function place(
     expiresAt: orderedAt + PURCHASE_WAITS_MS,
   });
   // Of 2^40 numbers, with millions given, one in a million orders meets this.
-  if (inserted === null) throw new InvalidInput([`the order number ${order.number} is taken; try again`]);
+  if (inserted === null) throw new InvalidInput([say`the order number ${order.number} is taken; try again`]);
   return { number: order.number, plan, priceRupiah, cancelled };
 }
 
 async function forSale(tx: Queryable, desk: Desk, planRevisionId: number): Promise<SoldRevision> {
   const revision = await revisionForSale(tx, planRevisionId);
   const hidden = actingSubscriber(desk) !== null && revision?.onPortal === false;
-  if (revision === null || hidden) throw new InvalidInput([`there is no package of number ${planRevisionId}`]);
+  if (revision === null || hidden) throw new InvalidInput([say`there is no package of number ${planRevisionId}`]);
   if (revision.outdated) {
-    throw new InvalidInput([`the package "${revision.plan}" was changed or is no longer sold; choose again`]);
+    throw new InvalidInput([say`the package "${revision.plan}" was changed or is no longer sold; choose again`]);
   }
   return revision;
 }

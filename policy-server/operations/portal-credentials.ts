@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { InvalidInput } from '#domain/errors';
 import { pinFault } from '#domain/pin';
+import { say } from '#domain/say';
 import type { Instant } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { hashPassword } from '#operations/password-hash';
@@ -54,7 +55,7 @@ export async function writeCredentials(
   at: Instant,
 ): Promise<void> {
   if (!(await claimPortalId(tx, subscriberId, portalId))) {
-    throw new PortalIdTaken([`the Portal ID of subscriber ${subscriberId} was just changed; try again`]);
+    throw new PortalIdTaken([say`the Portal ID of subscriber ${subscriberId} was just changed; try again`]);
   }
   await issueSealedPin(tx, subscriberId, pinSealed, at);
   await endPortalAccess(tx, subscriberId);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Instant } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { username } from '#operations/fields';
@@ -17,13 +18,13 @@ export const revokeGrantSchema = z.object({
     .positive()
     .nullable()
     .default(null)
-    .describe('the number of a grant of this subscriber, see: explain USERNAME'),
+    .describe(say`the number of a grant of this subscriber, see: explain USERNAME`),
   reason: z
     .string()
     .regex(/^[^\p{Cc}]*$/u)
     .max(500)
     .default('')
-    .describe('why, at most 500 characters, for example sold by mistake'),
+    .describe(say`why, at most 500 characters, for example sold by mistake`),
 });
 
 /**
@@ -55,7 +56,7 @@ function chosen(standing: readonly ListedGrant[], id: number | null, username: s
   const [first, ...others] = id === null ? standing : standing.filter((grant) => grant.id === id);
   if (first !== undefined && others.length === 0) return first;
   const listed = standing.map((grant) => `${grant.id} (${grant.plan})`).join(', ');
-  if (standing.length === 0) throw new InvalidInput([`${username} has no grant that could be revoked`]);
-  if (id === null) throw new InvalidInput([`${username} has several grants: give one with --grant: ${listed}`]);
-  throw new InvalidInput([`${username} has no grant ${id} that could be revoked; there are: ${listed}`]);
+  if (standing.length === 0) throw new InvalidInput([say`${username} has no grant that could be revoked`]);
+  if (id === null) throw new InvalidInput([say`${username} has several grants: give one with --grant: ${listed}`]);
+  throw new InvalidInput([say`${username} has no grant ${id} that could be revoked; there are: ${listed}`]);
 }

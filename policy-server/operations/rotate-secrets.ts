@@ -1,4 +1,5 @@
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { change } from '#storage/change';
 import { resealAll, sealedOtherwise } from '#storage/reseal';
@@ -31,7 +32,7 @@ export async function rotateSecrets(desk: Desk, masterKeyFile: string): Promise<
 export async function dropOldKeys(desk: Desk, masterKeyFile: string): Promise<{ keyId: string }> {
   const left = await sealedOtherwise(desk.db, desk.sealer);
   if (left > 0) {
-    throw new InvalidInput([`${left} secrets are still sealed under an older key; run first: secrets rotate`]);
+    throw new InvalidInput([say`${left} secrets are still sealed under an older key; run first: secrets rotate`]);
   }
   dropOldMasterKeys(masterKeyFile);
   desk.sealer.refresh();

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 
 export type RouterScriptInput = {
   readonly nas: { readonly name: string; readonly secret: string; readonly coaPort: number };
@@ -63,20 +64,23 @@ const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i;
 function faultsOf({ nas, server, portal, walledGarden }: RouterScriptInput): string[] {
   const ports = { 'CoA port': nas.coaPort, 'RADIUS port': server.authPort, 'accounting port': server.acctPort };
   return [
-    ...(isIP(server.address) ? [] : [`server address "${server.address}" is not an IP address, for example 10.0.0.2`]),
+    ...(isIP(server.address)
+      ? []
+      : [say`server address "${server.address}" is not an IP address, for example 10.0.0.2`]),
     ...(isIPv4(portal.address)
       ? []
-      : [`portal address "${portal.address}" is not an IPv4 address, for example 10.0.0.2`]),
+      : [say`portal address "${portal.address}" is not an IPv4 address, for example 10.0.0.2`]),
     ...(URL.canParse(portal.url)
       ? []
-      : [`portal URL "${portal.url}" is not a web address, for example http://10.0.0.2:3000`]),
+      : [say`portal URL "${portal.url}" is not a web address, for example http://10.0.0.2:3000`]),
     ...Object.entries(ports)
       .filter(([, port]) => !Number.isInteger(port) || port < 1 || port > 65535)
-      .map(([name, port]) => `${name} ${port} is not a port from 1 to 65535`),
+      .map(([name, port]) => say`${name} ${port} is not a port from 1 to 65535`),
     ...walledGarden
       .filter((entry) => !isNetwork(entry) && !HOST.test(entry))
       .map(
-        (entry) => `walled garden "${entry}" is neither a host name nor an IPv4 address, for example app.midtrans.com`,
+        (entry) =>
+          say`walled garden "${entry}" is neither a host name nor an IPv4 address, for example app.midtrans.com`,
       ),
   ];
 }

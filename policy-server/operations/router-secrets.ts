@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseRate } from '#domain/parse';
 import type { Rate } from '#domain/plan';
+import { say } from '#domain/say';
 import { mac, personName, pppPassword, subscriberAddress, username } from '#operations/fields';
 import type { LineFault } from '#operations/import-file';
 import { faultsOf } from '#operations/input';
@@ -72,7 +73,7 @@ type Result = {
 /** Whole exports hold harmless ones (`:delay 25s`); one that touches secrets would do what nobody here can foresee. */
 function readScript({ line, target }: RscCommand, problems: LineFault[]): void {
   if (!/ppp[\s/]+(secret|profile)/i.test(target)) return;
-  problems.push({ line, reason: 'a script, which only a router can run; write the secrets out as lines of add' });
+  problems.push({ line, reason: say`a script, which only a router can run; write the secrets out as lines of add` });
 }
 
 const EMPTY: RscValue = { is: 'text', text: '' };
@@ -90,7 +91,7 @@ function readSecret(command: RscCommand, result: Result): void {
   const { line, verb, settings, repeated } = command;
   if (verb === 'print' || verb === 'find') return;
   if (verb !== 'add') {
-    const reason = `"${verb || 'a command'}" on /ppp secret is not understood: only lines of add are read`;
+    const reason = say`"${verb || 'a command'}" on /ppp secret is not understood: only lines of add are read`;
     result.problems.push({ line, reason });
     return;
   }
@@ -103,11 +104,11 @@ function readSecret(command: RscCommand, result: Result): void {
   const reasons = [
     ...[...settings]
       .filter(([, value]) => value.is === 'expression')
-      .map(([key]) => `${key} is an expression, which only a router can work out`),
+      .map(([key]) => say`${key} is an expression, which only a router can work out`),
     ...['name', 'password']
       .filter((key) => settings.get(key)?.is === 'octets')
-      .map((key) => `${key} is not written in UTF-8; write it anew on the router`),
-    ...repeated.map((key) => `${key} is there twice`),
+      .map((key) => say`${key} is not written in UTF-8; write it anew on the router`),
+    ...repeated.map((key) => say`${key} is there twice`),
   ];
   const password = textOf(settings, 'password');
   const comment = textOf(settings, 'comment')
@@ -124,7 +125,7 @@ function readSecret(command: RscCommand, result: Result): void {
   const parsed = secretSchema.safeParse(fields);
   if (!parsed.success) reasons.push(...faultsOf(secretSchema, fields).map(inRouterWords));
   if (password !== '' && !pppPassword.safeParse(password).success) {
-    reasons.push(`password (not shown) is not usable; give ${pppPassword.description}`);
+    reasons.push(say`password (not shown) is not usable; give ${pppPassword.description}`);
   }
   result.problems.push(...reasons.map((reason) => ({ line, reason })));
   if (reasons.length > 0 || !parsed.success) return;
@@ -154,15 +155,15 @@ function inRouterWords(fault: string): string {
 function notesOf(settings: RscCommand['settings'], comment: string, address: string): string[] {
   const left = NOT_TAKEN.filter((key) => !['', '0', '0.0.0.0'].includes(textOf(settings, key)));
   return [
-    ...(left.length === 0 ? [] : [`${left.join(', ')} stays on the router: a line has no such thing here`]),
+    ...(left.length === 0 ? [] : [say`${left.join(', ')} stays on the router: a line has no such thing here`]),
     ...(address !== '' && isIP(address) === 0
       ? [
-          `remote-address is the pool ${address}: the line gets no fixed address; pools belong to the profile of the PPPoE server`,
+          say`remote-address is the pool ${address}: the line gets no fixed address; pools belong to the profile of the PPPoE server`,
         ]
       : []),
-    ...([...comment].length > LONGEST_NAME ? [`the comment is cut to ${LONGEST_NAME} characters`] : []),
+    ...([...comment].length > LONGEST_NAME ? [say`the comment is cut to ${LONGEST_NAME} characters`] : []),
     ...(settings.get('comment')?.is === 'octets'
-      ? ['the comment is not written in UTF-8 and was read as Latin-1']
+      ? [say`the comment is not written in UTF-8 and was read as Latin-1`]
       : []),
   ];
 }
@@ -178,13 +179,13 @@ function readProfile({ line, verb, target, settings }: RscCommand, { profiles, n
   const limit = settings.get('rate-limit');
   const name = textOf(settings, 'name') || (verb === 'set' ? (BUILT_IN.get(target) ?? target) : '');
   if (limit?.is === 'expression' || /[[\]]/.test(name)) {
-    if (limit !== undefined) notes.push({ line, reason: 'the rate-limit of this profile is not understood' });
+    if (limit !== undefined) notes.push({ line, reason: say`the rate-limit of this profile is not understood` });
     return;
   }
   const text = textOf(settings, 'rate-limit');
   const rate = readRateLimit(text);
   if (rate === null && !/^(0(\/0)?)?$/.test(text)) {
-    notes.push({ line, reason: `rate-limit "${text}" of the profile "${name}" is not understood` });
+    notes.push({ line, reason: say`rate-limit "${text}" of the profile "${name}" is not understood` });
   }
   profiles.set(name, { name, rate });
 }
@@ -237,7 +238,7 @@ function repeatedNames(secrets: readonly RouterSecret[]): LineFault[] {
 
 function again(seen: Map<string, number>, value: string, line: number, what: string): LineFault[] {
   const before = seen.get(value);
-  if (before !== undefined) return [{ line, reason: `${what} is on line ${before} already` }];
+  if (before !== undefined) return [{ line, reason: say`${what} is on line ${before} already` }];
   seen.set(value, line);
   return [];
 }

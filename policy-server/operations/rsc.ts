@@ -1,3 +1,5 @@
+import { say } from '#domain/say';
+
 /**
  * Reads what RouterOS writes with `export` (v6 and v7, normal, terse and verbose): a flat list of commands with their
  * settings. It is a reader of exports and runs nothing: expressions and scripts are recognised and given back as such.
@@ -106,7 +108,7 @@ class Unclosed extends Error {
   readonly line: number;
 
   constructor(line: number, what: string) {
-    super(`${what} that is never closed; nothing after it was read`);
+    super(say`${what} that is never closed; nothing after it was read`);
     this.line = line;
   }
 }
@@ -230,7 +232,7 @@ class Reader {
     const written = new Written();
     this.#at += 1;
     for (;;) {
-      if (this.#ended()) throw new Unclosed(begun, 'a quote');
+      if (this.#ended()) throw new Unclosed(begun, say`a quote`);
       if (this.#continued()) continue;
       const sign = this.peek();
       if (sign === '\\') this.#escape(written);
@@ -277,7 +279,7 @@ class Reader {
     const begun = this.line;
     const closing: string[] = [];
     do {
-      if (this.#ended()) throw new Unclosed(begun, 'a bracket');
+      if (this.#ended()) throw new Unclosed(begun, say`a bracket`);
       const sign = this.peek();
       if (sign === '"') this.#quoted();
       else {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { sameRate } from '#domain/plan';
+import { say } from '#domain/say';
 import { oddBurst, offerFields, speedFields } from '#operations/add-plan';
 import type { Desk } from '#operations/desk';
 import { entityName } from '#operations/fields';
@@ -27,21 +28,21 @@ const saleFields = {
     .regex(/^[^\p{Cc}]*$/u)
     .max(300)
     .default('')
-    .describe('a text of at most 300 characters, for example Cocok untuk keluarga'),
+    .describe(say`a text of at most 300 characters, for example Cocok untuk keluarga`),
   onPortal: z
     .preprocess((given) => (given === 'true' || given === 'on' ? true : given === 'false' ? false : given), z.boolean())
     .default(true)
-    .describe('true or false'),
+    .describe(say`true or false`),
   position: z.coerce
     .number()
     .int()
     .min(-10_000)
     .max(10_000)
     .default(0)
-    .describe('a whole number: plans with a smaller one come first, for example 10'),
+    .describe(say`a whole number: plans with a smaller one come first, for example 10`),
 };
 
-const speedProfileId = z.coerce.number().int().positive().describe('one of the speed profiles');
+const speedProfileId = z.coerce.number().int().positive().describe(say`one of the speed profiles`);
 
 /** With speeds of its own, or with those of a speed profile. */
 export const savePlanSchema = z.object({ ...saleFields, ...speedFields, ...offerFields });
@@ -184,7 +185,7 @@ async function speedsOf(
   profile: string | null,
 ): Promise<Pick<PlanTerms, 'rate' | 'profile'>> {
   const found = await findSpeedProfile(q, id);
-  if (found === null) throw new InvalidInput(['speedProfileId: this speed profile is no more; choose another']);
+  if (found === null) throw new InvalidInput([say`speedProfileId: this speed profile is no more; choose another`]);
   return { rate: found.rate, profile: profile ?? found.profile };
 }
 
@@ -199,9 +200,9 @@ function sameTerms(one: Found, other: PlanTerms): boolean {
 }
 
 function nameTaken(name: string): never {
-  throw new InvalidInput([`name "${name}" belongs to another plan; give another name, or edit that plan`]);
+  throw new InvalidInput([say`name "${name}" belongs to another plan; give another name, or edit that plan`]);
 }
 
 function noSuchPlan(): never {
-  throw new InvalidInput(['this plan is no more; go back to the list']);
+  throw new InvalidInput([say`this plan is no more; go back to the list`]);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { parseInput } from '#operations/input';
 import { lockBuyer, newPurchaseNumber, place, placePurchaseSchema } from '#operations/place-purchase';
@@ -30,7 +31,7 @@ export async function sellPackage(
     const number = given ?? newPurchaseNumber();
     const before = given === null ? null : await lockPurchase(tx, number);
     if (before !== null && before.subscriberId !== subscriberId) {
-      throw new InvalidInput([`number ${number} is of another subscriber's purchase; leave it out`]);
+      throw new InvalidInput([say`number ${number} is of another subscriber's purchase; leave it out`]);
     }
     const placed = before === null ? await place(tx, desk, buyer, { planRevisionId, begins, number }) : { number };
     const purchase = before ?? (await lockPurchase(tx, number))!;

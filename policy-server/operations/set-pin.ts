@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { type PinFault, pinFault } from '#domain/pin';
+import { say } from '#domain/say';
 import { DAY } from '#domain/time';
 import type { Desk } from '#operations/desk';
 import { rowNumber } from '#operations/fields';
@@ -42,21 +43,21 @@ export class PinRefused extends InvalidInput {
 }
 
 const LINES: Readonly<Record<PinRefusal, string>> = {
-  'not-six-digits': 'the new PIN is not six digits; choose six digits, for example the way 481920 is',
-  repeats: 'the new PIN repeats the same digits, which is tried first; choose another',
-  run: 'the new PIN counts up or down, which is tried first; choose another',
-  'portal-id': 'the new PIN is part of the Portal ID; choose another',
-  phone: 'the new PIN is the end of the telephone number; choose another',
-  same: 'the new PIN is the old one; choose another, or keep the one you have',
-  'wrong-old': 'the old PIN is wrong; type the one you logged in with',
-  'too-many-tries': 'the old PIN was wrong too often; try again tomorrow, or ask customer service for a new one',
+  'not-six-digits': say`the new PIN is not six digits; choose six digits, for example the way 481920 is`,
+  repeats: say`the new PIN repeats the same digits, which is tried first; choose another`,
+  run: say`the new PIN counts up or down, which is tried first; choose another`,
+  'portal-id': say`the new PIN is part of the Portal ID; choose another`,
+  phone: say`the new PIN is the end of the telephone number; choose another`,
+  same: say`the new PIN is the old one; choose another, or keep the one you have`,
+  'wrong-old': say`the old PIN is wrong; type the one you logged in with`,
+  'too-many-tries': say`the old PIN was wrong too often; try again tomorrow, or ask customer service for a new one`,
 };
 
 const setPinSchema = z.object({
   subscriberId: rowNumber('a subscriber'),
-  oldPin: z.string().describe('the PIN as it is'),
-  newPin: z.string().describe('six digits'),
-  keep: z.array(z.instanceof(Buffer)).default([]).describe('token hashes'),
+  oldPin: z.string().describe(say`the PIN as it is`),
+  newPin: z.string().describe(say`six digits`),
+  keep: z.array(z.instanceof(Buffer)).default([]).describe(say`token hashes`),
 });
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { SECRET_SETTINGS, SETTINGS, type SecretSetting, type Settings, type SettingsSection } from '#domain/settings';
 import type { Desk } from '#operations/desk';
 import { parseInput } from '#operations/input';
@@ -82,21 +83,23 @@ function bothQuiet(
 
 function refuseHalfQuiet({ quietFrom, quietTo }: Readonly<Record<string, unknown>>): void {
   if ((quietFrom === null) !== (quietTo === null)) {
-    throw new InvalidInput(['quietFrom and quietTo go together: give both, for example 21:00 and 07:00, or neither']);
+    throw new InvalidInput([
+      say`quietFrom and quietTo go together: give both, for example 21:00 and 07:00, or neither`,
+    ]);
   }
   if (quietFrom !== undefined && quietFrom !== null && quietFrom === quietTo) {
-    throw new InvalidInput(['quietTo is the same as quietFrom; give another time, or leave both empty']);
+    throw new InvalidInput([say`quietTo is the same as quietFrom; give another time, or leave both empty`]);
   }
 }
 
 const secretSchema = z.object({
-  key: z.enum(SECRET_SETTINGS).describe(`one of ${SECRET_SETTINGS.join(', ')}`),
+  key: z.enum(SECRET_SETTINGS).describe(say`one of ${SECRET_SETTINGS.join(', ')}`),
   secret: z
     .string()
     .trim()
     .regex(/^[\x21-\x7e]{1,1000}$/)
     .nullable()
-    .describe('the value as it was issued, without blanks, 1 to 1000 characters; or take it out'),
+    .describe(say`the value as it was issued, without blanks, 1 to 1000 characters; or take it out`),
 });
 
 /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { assert } from '#domain/assert';
 import { InvalidInput } from '#domain/errors';
 import { printLocalBytes, printLocalDateTime } from '#domain/print-local';
+import { say } from '#domain/say';
 import { addPeriod, type Instant } from '#domain/time';
 import { startOfNext } from '#operations/add-grant';
 import type { Desk } from '#operations/desk';
@@ -15,17 +16,17 @@ export const purchaseNumber = z
   .string()
   .transform((text) => text.trim().toUpperCase())
   .refine((text) => /^P-[0-9A-Z]{8}$/.test(text))
-  .describe('the number of a purchase, for example P-7K3M9QXA');
+  .describe(say`the number of a purchase, for example P-7K3M9QXA`);
 
 /** How money comes in by hand. */
 export const paymentFields = {
-  method: z.enum(['cash', 'transfer']).describe('cash or transfer'),
+  method: z.enum(['cash', 'transfer']).describe(say`cash or transfer`),
   note: z
     .string()
     .regex(/^[^\p{Cc}]*$/u)
     .max(500)
     .default('')
-    .describe('a line of at most 500 characters, for example BCA 20 Nov'),
+    .describe(say`a line of at most 500 characters, for example BCA 20 Nov`),
 };
 export const settlePurchaseSchema = z.object({ number: purchaseNumber, ...paymentFields });
 export type PaymentByHand = Pick<z.output<typeof settlePurchaseSchema>, 'method' | 'note'>;
@@ -106,5 +107,5 @@ export function auditOf(purchase: LockedPurchase, { grantId, alreadySettled }: S
 }
 
 export function noSuchPurchase(number: string): never {
-  throw new InvalidInput([`there is no purchase ${number}; see: purchase list`]);
+  throw new InvalidInput([say`there is no purchase ${number}; see: purchase list`]);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { oddBurst, speedFields } from '#operations/add-plan';
 import type { Desk } from '#operations/desk';
 import { entityName } from '#operations/fields';
@@ -32,7 +33,7 @@ export async function saveSpeedProfile(
     return { id: saved, name: given.name, warnings: oddBurst(rate) };
   } catch (error) {
     if (violatedConstraint(error) !== 'speed_profile_name_key') throw error;
-    throw new InvalidInput([`name "${given.name}" belongs to another speed profile; give another name`]);
+    throw new InvalidInput([say`name "${given.name}" belongs to another speed profile; give another name`]);
   }
 }
 
@@ -50,7 +51,7 @@ export async function deleteSpeedProfile(desk: Desk, id: number): Promise<void> 
 }
 
 function noSuchProfile(): never {
-  throw new InvalidInput(['this speed profile is no more; go back to the list']);
+  throw new InvalidInput([say`this speed profile is no more; go back to the list`]);
 }
 
 /** An empty field of a form is one that was left out. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { entityName, personName } from '#operations/fields';
 import { staffBuckets } from '#operations/guessing';
@@ -29,13 +30,13 @@ import { deleteWebSessionByKey, deleteWebSessionsOf } from '#storage/web-session
  * that moment: only owners make, change or disable owners. The command line (`cli:…`) may do everything.
  */
 
-const role = z.enum(STAFF_ROLES).describe(`one of ${STAFF_ROLES.join(', ')}`);
-const language = z.enum(['id', 'en']).describe('id or en');
+const role = z.enum(STAFF_ROLES).describe(say`one of ${STAFF_ROLES.join(', ')}`);
+const language = z.enum(['id', 'en']).describe(say`id or en`);
 
 export const addStaffSchema = z.object({
   username: entityName('siti')
     .regex(/^[A-Za-z0-9._@-]+$/)
-    .describe('a user name of letters, digits and . _ @ -, for example siti'),
+    .describe(say`a user name of letters, digits and . _ @ -, for example siti`),
   name: personName.default(''),
   role,
 });
@@ -55,7 +56,7 @@ export async function addStaff(desk: Desk, input: Readonly<Record<string, unknow
   const id = await change(desk.db, why, async (tx) => {
     await refuseAbove(tx, desk, given.role);
     const added = await insertStaff(tx, { username, name, role: given.role, passwordHash });
-    if (added === null) throw new InvalidInput([`username "${username}" is taken; give another`]);
+    if (added === null) throw new InvalidInput([say`username "${username}" is taken; give another`]);
     return added;
   });
   return { id, username, password };
@@ -178,7 +179,7 @@ async function manage<Result>(desk: Desk, id: number, why: string, work: Manage<
     // Before anybody else: of two who disable each other at once the second waits here, and then sees it.
     await lockOwners(tx);
     const staff = await findStaff(tx, { id }, 'lock');
-    if (staff === null) throw new InvalidInput(['this member of staff is no more; go back to the list']);
+    if (staff === null) throw new InvalidInput([say`this member of staff is no more; go back to the list`]);
     detail.username = staff.username;
     return work(tx, staff, detail);
   });
@@ -187,7 +188,7 @@ async function manage<Result>(desk: Desk, id: number, why: string, work: Manage<
 async function refuseLastOwner(tx: Queryable, staff: ListedStaff): Promise<void> {
   const owners = await lockOwners(tx);
   if (owners.length > 1 || owners[0] !== staff.id) return;
-  throw new InvalidInput([`${staff.username} is the only owner who can log in; make somebody else an owner first`]);
+  throw new InvalidInput([say`${staff.username} is the only owner who can log in; make somebody else an owner first`]);
 }
 
 const STAFF_ACTOR = 'staff:';
@@ -197,12 +198,12 @@ async function refuseAbove(tx: Queryable, desk: Desk, of: StaffRole): Promise<vo
   if (!desk.actor.startsWith(STAFF_ACTOR)) return;
   const actor = await findStaff(tx, { username: desk.actor.slice(STAFF_ACTOR.length) });
   if (actor !== null && actor.disabledAt === null && mayManage(actor.role, of)) return;
-  throw new InvalidInput([`your role may not do this to a member of staff of the role ${of}; ask an owner`]);
+  throw new InvalidInput([say`your role may not do this to a member of staff of the role ${of}; ask an owner`]);
 }
 
 /** The one sentence for a user name of staff that nobody has. */
 export async function staffIdOf(q: Queryable, username: string): Promise<number> {
   const staff = await findStaff(q, { username });
   if (staff !== null) return staff.id;
-  throw new InvalidInput([`there is no staff member "${username}"; there are: ${(await staffNames(q)).join(', ')}`]);
+  throw new InvalidInput([say`there is no staff member "${username}"; there are: ${(await staffNames(q)).join(', ')}`]);
 }

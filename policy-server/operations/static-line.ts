@@ -1,4 +1,5 @@
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import { overlaps } from '#operations/ipv4-blocks';
 import type { Database, Queryable } from '#storage/database';
 import { violatedConstraint } from '#storage/database';
@@ -17,14 +18,16 @@ function noSuchNas(name: string, names: readonly string[]): never {
 
 export function noNasFault(name: string, names: readonly string[]): string {
   const offered =
-    names.length === 0 ? 'there is none yet; add one with: nas add' : `there are: ${names.slice(0, 20).join(', ')}`;
-  return `there is no NAS "${name}"; ${offered}`;
+    names.length === 0
+      ? say`there is none yet; add one with: nas add`
+      : say`there are: ${names.slice(0, 20).join(', ')}`;
+  return say`there is no NAS "${name}"; ${offered}`;
 }
 
 /** One line for each address of a line that overlaps with another of the same line. */
 export function overlapFaults(addresses: readonly string[]): string[] {
   return overlaps(addresses.map((address) => ({ address, by: null }))).map(
-    ({ address, with: other }) => `addresses: ${address} and ${other} overlap; give each address once`,
+    ({ address, with: other }) => say`addresses: ${address} and ${other} overlap; give each address once`,
   );
 }
 
@@ -45,9 +48,9 @@ export async function refuseCrossedAddresses(
   const dialers = await dialersWithin(tx, addresses, subscriberId);
   const faults = [
     ...owners.map(
-      ({ given, username }) => `staticIp ${given} belongs to the line of ${username}; give another address`,
+      ({ given, username }) => say`staticIp ${given} belongs to the line of ${username}; give another address`,
     ),
-    ...dialers.map(({ given, held, username }) => `addresses: ${given} holds ${held}, which belongs to ${username}`),
+    ...dialers.map(({ given, held, username }) => say`addresses: ${given} holds ${held}, which belongs to ${username}`),
   ];
   if (faults.length > 0) throw new InvalidInput(faults);
 }
@@ -64,8 +67,8 @@ export async function addressTaken(
 ): Promise<InvalidInput | null> {
   if (violatedConstraint(error) !== 'static_address_address_excl') return null;
   const owners = await ownersOfAddresses(db, addresses, subscriberId);
-  if (owners.length === 0) return new InvalidInput([`addresses ${addresses.join(' ')} were just taken; try again`]);
+  if (owners.length === 0) return new InvalidInput([say`addresses ${addresses.join(' ')} were just taken; try again`]);
   return new InvalidInput(
-    owners.map(({ given, username }) => `addresses: ${given} belongs to the line of ${username}`),
+    owners.map(({ given, username }) => say`addresses: ${given} belongs to the line of ${username}`),
   );
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { EXAMPLE_VALUES, NOTICE_FIELDS, NOTICES, type Notice, SHIPPED_TEXTS } from '#domain/notices';
 import { LANGUAGES, type Language } from '#domain/print-local';
+import { say } from '#domain/say';
 import { fillTemplate, templateFaults } from '#domain/template';
 import type { Desk } from '#operations/desk';
 import { parseInput } from '#operations/input';
@@ -31,8 +32,8 @@ export async function listTemplates(q: Queryable): Promise<ListedTemplate[]> {
 }
 
 const which = {
-  notice: z.enum(NOTICES).describe(`one of ${NOTICES.join(', ')}`),
-  language: z.enum(LANGUAGES).describe('id or en'),
+  notice: z.enum(NOTICES).describe(say`one of ${NOTICES.join(', ')}`),
+  language: z.enum(LANGUAGES).describe(say`id or en`),
 };
 const templateSchema = z.object({
   ...which,
@@ -40,7 +41,7 @@ const templateSchema = z.object({
   text: z
     .string()
     .transform((text) => text.replace(/\r\n?/g, '\n').trim())
-    .describe('the text of the message'),
+    .describe(say`the text of the message`),
 });
 
 /**

@@ -1,4 +1,5 @@
 import { InvalidInput } from '#domain/errors';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { noSubscriberOfNumber } from '#operations/no-such-subscriber';
 import { change } from '#storage/change';
@@ -23,7 +24,7 @@ export async function undoPrepaid(
     const subscriber = (await findSubscriberAccount(tx, subscriberId, 'lock')) ?? noSubscriberOfNumber(subscriberId);
     const { username } = subscriber;
     if (subscriber.billing === 'postpaid')
-      throw new InvalidInput([`${username} is postpaid; there is nothing to undo`]);
+      throw new InvalidInput([say`${username} is postpaid; there is nothing to undo`]);
     const at = desk.clock();
     const revoked = (await standingMove(tx, subscriberId))?.revokedGrants ?? [];
     const givenBack = await giveGrantsBack(tx, subscriberId, revoked, at);

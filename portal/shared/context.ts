@@ -6,6 +6,7 @@ import { Format } from '#portal/shared/format';
 import { navigation } from '#portal/shared/navigation';
 import type { Opened, PortalParts } from '#portal/shared/parts';
 import { type Layout, render, renderPart, type View } from '#portal/shared/render';
+import { said } from '#portal/shared/said';
 import { type Language, type Values, words } from '#portal/shared/words';
 import type { FoundWebSession } from '#storage/web-sessions';
 
@@ -115,6 +116,11 @@ export class Context {
 
   t(key: string, values?: Values): string {
     return words(this.language, key, values);
+  }
+
+  /** What the product said in English, in the reader's words. */
+  said(line: string): string {
+    return said(this.format, line);
   }
 
   /** Answers with a page. */

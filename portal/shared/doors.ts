@@ -39,6 +39,10 @@ export class Doors {
     return this.#parts.clock;
   }
 
+  get node(): string {
+    return this.#parts.node;
+  }
+
   get log(): PortalParts['log'] {
     return this.#parts.log;
   }

@@ -6,6 +6,8 @@ import type { Sealer } from '#storage/secrets';
 
 /** What the pages stand on, put together in `main.ts`. */
 export type PortalParts = {
+  /** This node, as the operator tells it from others: host name and port. */
+  readonly node: string;
   /** Where browsers reach us, without a slash at the end; null when nobody said, then the address of the request counts. */
   readonly publicUrl: string | null;
   /** The company's zone in force. */

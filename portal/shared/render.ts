@@ -8,13 +8,14 @@ import { FARTHEST } from '#domain/time';
 import { barChart, ring, sparkline } from '#portal/shared/charts';
 import type { Format } from '#portal/shared/format';
 import { icon } from '#portal/shared/icons';
+import { said } from '#portal/shared/said';
 import { type Values, words } from '#portal/shared/words';
 
 /**
  * The templates: every `.hbs` below `portal/` by its path without the ending (`customer/splash/splash`). Those in
  * `shared/partials/` and those whose name begins with `_` can be called from others by their bare name (`{{> _form}}`).
  *
- * In a template: `{{t 'area.key' name=value}}` a text · `{{rupiah n}} {{bytes n}} {{rate n}} {{date at}} {{datetime at}}
+ * In a template: `{{t 'area.key' name=value}}` a text · `{{said line}}` what the product says in English · `{{rupiah n}} {{bytes n}} {{rate n}} {{date at}} {{datetime at}}
  * {{ago at}} {{number n}} {{duration ms}}` values · `{{icon 'wifi'}}` · `{{asset 'customer.css'}}` the address of an asset ·
  * `{{{csrf}}}` the hidden field that every form needs · `{{#if (eq a b)}}`, `(not a)`, `(or a b)`, `(and a b)` ·
  * `{{{ring share 'label'}}}`, `{{{bars list}}}`, `{{{spark list}}}` pictures · `{{time at}}` relative and `{{clock at}}` 18.00, the exact one on hover.
@@ -74,6 +75,7 @@ const timeElement =
 
 const helpers: Record<string, Handlebars.HelperDelegate> = {
   t: (key: string, options: HelperOptions) => words(formatOf(options).language, key, options.hash as Values),
+  said: printing<string>((format, line) => said(format, line)),
   rupiah: printing<number>((format, amount) => format.rupiah(amount)),
   bytes: (value: number | null | undefined, options: HelperOptions) =>
     value === undefined ? '' : formatOf(options).bytes(value),
@@ -121,13 +123,15 @@ function assetUrl(name: string): string {
   return asset.url;
 }
 
-function loadAsset(name: string, file: string): void {
-  const body = readFileSync(file);
+function loadAsset(name: string, body: Buffer): void {
   const version = createHash('sha256').update(body).digest('base64url').slice(0, 8);
   const type = TYPES[name.split('.').at(-1)!];
   assert(type !== undefined, `an asset of a kind that browsers are told of: ${name}`);
   assets.set(name, { type, body, url: `/assets/${name}?v=${version}` });
 }
+
+/** Stands before the others in one file with them: what customers' and staff's pages have in common. */
+const BASE = 'base.css';
 
 function load(): void {
   handlebars.registerHelper(helpers);
@@ -146,10 +150,12 @@ function load(): void {
       handlebars.registerPartial(bare, template);
     }
   }
-  for (const name of readdirSync(new URL('../assets/', import.meta.url)))
-    loadAsset(name, fileURLToPath(new URL(`../assets/${name}`, import.meta.url)));
-  loadAsset('uplot.js', fileURLToPath(import.meta.resolve('uplot/dist/uPlot.iife.min.js')));
-  loadAsset('uplot.css', fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')));
+  const ours = (name: string) => readFileSync(new URL(`../assets/${name}`, import.meta.url));
+  const base = ours(BASE);
+  for (const name of readdirSync(new URL('../assets/', import.meta.url)).filter((one) => one !== BASE))
+    loadAsset(name, name.endsWith('.css') ? Buffer.concat([base, ours(name)]) : ours(name));
+  loadAsset('uplot.js', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.iife.min.js'))));
+  loadAsset('uplot.css', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css'))));
 }
 
 load();

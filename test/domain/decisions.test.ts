@@ -59,7 +59,7 @@ class Story {
 
   private dial(decision: Decision): string {
     if (decision.access === 'denied') return '  dial: reject';
-    this.session = { sessionId: 1, nasId: 1, told: shortTold(toldOf(decision)), endingSince: null };
+    this.session = { sessionId: 1, nasId: 1, told: shortTold(toldOf(decision)), endingSince: null, endAsked: null };
     return '  dial: accept';
   }
 

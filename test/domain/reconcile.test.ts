@@ -4,7 +4,7 @@ import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import { defaultPolicy } from '#domain/policy';
 import { LONGEST_TOLD_LINE, type ObservedSession, reconcile, shortTold, type Told, toldOf } from '#domain/reconcile';
-import { DAY } from '#domain/time';
+import { DAY, MINUTE } from '#domain/time';
 import { BASE, facts, instant, plan, policy } from '#test/domain/generate';
 
 const budi = {
@@ -26,6 +26,7 @@ const session = (told: Told | null, endingSince: number | null = null) => ({
   nasId: 2,
   told,
   endingSince,
+  endAsked: null,
 });
 
 function actionFor(decision: Decision, observed: ObservedSession) {
@@ -79,6 +80,19 @@ describe('a live session', () => {
     );
   });
 
+  test('is ended when staff asked for it, though it is as decided, and left alone once its NAS said yes', () => {
+    const endAsked = { at: BASE - MINUTE, reason: 'the modem hangs' };
+    const asked = { ...session(toldOf(active)), endAsked };
+    expect(actionFor(active, asked)).toBe('disconnect: asked for by staff: the modem hangs');
+    expect(actionFor(active, { ...asked, endingSince: BASE })).toMatch(/^keep/);
+  });
+
+  test('is not ended any more minutes after staff asked for it: a router that was away must not cut the line then', () => {
+    const asked = (ago: number) => ({ ...session(toldOf(active)), endAsked: { at: BASE - ago, reason: 'x' } });
+    expect(actionFor(active, asked(5 * MINUTE - 1))).toMatch(/^disconnect/);
+    expect(actionFor(active, asked(5 * MINUTE))).toMatch(/^keep/);
+  });
+
   test('is not disturbed for a timeout, which waits for the next dial', () => {
     expect(actionFor({ ...active, idleSeconds: 60, interimSeconds: 900 }, session(toldOf(active)))).toMatch(/^keep/);
   });
@@ -91,7 +105,13 @@ describe('reconciling after the actions are applied', () => {
     fc.record({ live: fc.string(), fixed: fc.string({ maxLength: 200 }) }),
   );
   const sessions = fc.array(
-    fc.record({ sessionId: fc.nat(), nasId: fc.nat(3), told, endingSince: fc.constantFrom(null, null, BASE) }),
+    fc.record({
+      sessionId: fc.nat(),
+      nasId: fc.nat(3),
+      told,
+      endingSince: fc.constantFrom(null, null, BASE),
+      endAsked: fc.constantFrom(null, null, { at: BASE, reason: 'x' }),
+    }),
     { maxLength: 4 },
   );
 
@@ -109,7 +129,7 @@ describe('reconciling after the actions are applied', () => {
               { ...one, told: { live: toldOf(decision).live, fixed: one.told?.fixed ?? toldOf(decision).fixed } },
             ];
           // Disconnected: it dials again and is told all of it in Class, or is refused.
-          return decision.access === 'denied' ? [] : [{ ...one, told: shortTold(toldOf(decision)) }];
+          return decision.access === 'denied' ? [] : [{ ...one, told: shortTold(toldOf(decision)), endAsked: null }];
         });
         for (const action of reconcile(decision, applied, at)) expect(action.do).toBe('keep');
       }),

@@ -3,7 +3,7 @@ import { backoffMs } from '#domain/backoff';
 import { DAY, MINUTE, NEVER, SECOND } from '#domain/time';
 import { loadEntries } from '#storage/facts';
 import { active, driver, eventually, network, start, stateOf, time, useLoop, walled } from '#test/enforcement/harness';
-import { ACTIVE, cannot, done, doubtful, gone, later, testSealer, WALLED } from '#test/enforcement/network';
+import { ACTIVE, cannot, done, doubtful, gone, later, silent, testSealer, WALLED } from '#test/enforcement/network';
 
 useLoop();
 
@@ -51,6 +51,39 @@ describe('facts change', () => {
     await network.mark([budi!]);
     await eventually(() => driver.said().length).toBe(2);
     await eventually(async () => (await stateOf(budi!))?.endingSince).not.toBeNull();
+  });
+
+  test('a session that staff want ended is disconnected once, whatever is decided, and the request is done with', async () => {
+    const nas = await network.nas();
+    const [budi] = await network.lines(nas, 1, time.clock() + DAY, active);
+    await start();
+    await network.askEnd(budi!, time.clock());
+    await eventually(async () => (await stateOf(budi!))?.endingSince).not.toBeNull();
+    expect(driver.said()).toEqual([`disconnect line${nas}-0`]);
+    expect(await network.acts(budi!)).toEqual(['disconnect → ack']);
+
+    // It lives on: the router said yes and did nothing. Nobody asked for it to be told again.
+    await network.db.execute('update session set ending_since = null where subscriber_id = $1', [budi]);
+    await network.mark([budi!]);
+    await eventually(async () => (await stateOf(budi!))?.dueAt).toBeGreaterThan(time.clock());
+    expect(driver.calls.length).toBe(1);
+  });
+
+  test('a router that does not answer is asked again for some minutes, and then the request is let go', async () => {
+    const nas = await network.nas();
+    const [budi] = await network.lines(nas, 1, time.clock() + DAY, active);
+    driver.answer = () => silent;
+    await start();
+    const asked = time.clock();
+    await network.askEnd(budi!, asked);
+    await eventually(async () => (await stateOf(budi!))?.attempts).toBe(1);
+    expect((await network.acts(budi!))[0]).toBe('disconnect → no answer');
+    time.moveTo(asked + 4 * MINUTE);
+    await eventually(() => driver.calls.length).toBe(2);
+    await eventually(async () => (await stateOf(budi!))?.attempts).toBe(2);
+    time.moveTo(asked + 20 * MINUTE);
+    await eventually(async () => (await stateOf(budi!))?.attempts).toBe(0);
+    expect(driver.calls.length).toBe(2);
   });
 
   test('nothing is said to a session that is as decided', async () => {

@@ -14,6 +14,7 @@ import type { Database } from '#storage/database';
 import { timestamp } from '#storage/database';
 import { type LoadedEntry, loadEntries } from '#storage/facts';
 import { createMasterKey, loadMasterKey, nasSecretAad, type Sealer, subscriberPasswordAad } from '#storage/secrets';
+import { askEnd } from '#storage/sessions';
 
 export const POLICY = defaultPolicy('Asia/Jakarta');
 export const SECRET = 'testing123';
@@ -150,6 +151,14 @@ export class Network {
         subscriberId,
         suspended,
       ]);
+      await tx.mark([subscriberId]);
+    });
+  }
+
+  /** As the operation does it. */
+  async askEnd(subscriberId: number, at: Instant): Promise<void> {
+    await change(this.db, { actor: 'test', why: 'disconnect session' }, async (tx) => {
+      await askEnd(tx, subscriberId, null, { at, reason: 'modem' });
       await tx.mark([subscriberId]);
     });
   }

@@ -41,7 +41,7 @@ export async function testDesk(): Promise<TestDesk> {
 export async function emptied(desk: TestDesk): Promise<TestDesk> {
   await desk.db.transaction(async (tx) => {
     const tables = await tx.query<{ name: string }>(
-      `select quote_ident(tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'`,
+      `select quote_ident(tablename) as name from pg_tables where schemaname = 'public' and tablename not in ('migration', 'installation')`,
     );
     await tx.query(`set local session_replication_role = 'replica'`);
     await tx.query(`truncate ${tables.map(({ name }) => name).join(', ')} restart identity cascade`);

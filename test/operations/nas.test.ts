@@ -195,7 +195,9 @@ describe('a router is deleted', () => {
     );
     expect(await nas()).toMatchObject({ staticLines: 1, liveSessions: 1, heardAt: NOW });
     expect(await faults(deleteNas(desk, id))).toEqual([
-      'NAS "tower" cannot be deleted: 1 sessions are on it or ended just now, and 1 static lines belong to it, and 1 addresses are in its lists or wait to leave them',
+      'NAS "tower" cannot be deleted: 1 sessions are on it or ended just now',
+      'NAS "tower" cannot be deleted: 1 static lines belong to it',
+      'NAS "tower" cannot be deleted: 1 addresses are in its lists or wait to leave them',
     ]);
     expect(await listNases(desk.db)).toHaveLength(1);
   });

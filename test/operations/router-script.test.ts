@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvalidInput } from '#domain/errors';
+import { addNas } from '#operations/add-nas';
 import { type RouterScriptInput, routerScript, routerString } from '#operations/router-script';
+import { showRouterScript } from '#operations/show-router-script';
+import { listAudit } from '#storage/log-lists';
+import { SecretsFault } from '#storage/secrets';
+import { faults, testDesk } from '#test/operations/desk';
 
 const input: RouterScriptInput = {
   nas: { name: 'tower-north', secret: 'a-long-random-secret-of-32-signs', coaPort: 3799 },
@@ -97,4 +102,36 @@ describe('the script that sets a MikroTik up', () => {
     })();
     expect(faults).toHaveLength(7);
   });
+});
+
+test('nobody gets the script of a router without a row in the audit; who was refused got none', async () => {
+  const desk = await testDesk();
+  const { nas, ...rest } = input;
+  const { id } = await addNas(desk, { ...nas, address: '10.20.0.1' });
+  const asked = async () => listAudit(desk.db, { why: 'show router script', limit: 9 });
+  expect(await faults(showRouterScript(desk, { name: 'hill' }, rest))).toEqual([
+    'there is no NAS "hill"; there are: tower-north',
+  ]);
+  expect(await faults(showRouterScript(desk, { id }, { ...rest, walledGarden: ['*.'] }))).toHaveLength(1);
+  expect(await asked()).toEqual([]);
+  expect(await showRouterScript({ ...desk, actor: 'staff:andi' }, { id }, rest)).toBe(routerScript(input));
+  expect(await showRouterScript({ ...desk, actor: 'cli:root' }, { name: 'tower-north' }, rest)).toContain(nas.secret);
+  const rows = await asked();
+  expect(rows).toMatchObject([
+    { actor: 'cli:root', detail: { id, name: 'tower-north' } },
+    { actor: 'staff:andi', detail: { id, name: 'tower-north' } },
+  ]);
+  expect(JSON.stringify(rows)).not.toContain(nas.secret);
+});
+
+test('a secret that cannot be opened is no script with another secret in it', async () => {
+  const desk = await testDesk();
+  const { nas, ...rest } = input;
+  const { id } = await addNas(desk, { ...nas, address: '10.20.0.1' });
+  await addNas(desk, { name: 'hill', address: '10.20.0.2', secret: 'generate' });
+  await desk.db.execute(
+    "update nas set secret_sealed = (select secret_sealed from nas where name = 'hill') where id = $1",
+    [id],
+  );
+  await expect(showRouterScript(desk, { id }, rest)).rejects.toThrow(SecretsFault);
 });

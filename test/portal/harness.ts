@@ -23,6 +23,8 @@ import { testDatabase } from '#test/support/database';
 export { NOW } from '#test/operations/desk';
 
 export type PortalOptions = {
+  /** What this node is called where there are several. */
+  readonly node?: string;
   /** Opened with `entities`; a database of its own otherwise. */
   readonly db?: Database;
   /** Where the clock stands at first. */
@@ -84,6 +86,7 @@ export async function startPortal(options: PortalOptions = {}): Promise<TestPort
   const clock = () => now;
   const zone = 'Asia/Jakarta';
   const parts: PortalParts = {
+    node: options.node ?? 'test:3000',
     publicUrl,
     zone,
     zoneIsSet: options.zoneIsSet ?? false,
@@ -157,10 +160,10 @@ export function quietLive(): Live {
         reason: null,
         sentToday: 0,
       }),
-      pairByQr: async () => undefined,
-      pairByCode: async () => undefined,
-      unpair: async () => undefined,
-      reconnect: async () => undefined,
+      pairByQr: async () => true,
+      pairByCode: async () => true,
+      unpair: async () => true,
+      reconnect: async () => true,
     },
     routers: { states: () => [], test: async () => ({ ok: true, says: 'the router answers' }) },
   };

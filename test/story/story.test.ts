@@ -110,6 +110,8 @@ describeWithChromium('from postpaid to prepaid and through a package', () => {
     await provider.router.dial('budi', 'rahasia-budi', { method: 'mschap2', load: 0.01 });
     await line('budi', FAST, 'prepaid-active');
     await provider.api.until('sari is active', () => listOf(STATIC) === 'prepaid-active', 15_000);
+    const [entry] = provider.api.lists().filter(({ address }) => address === STATIC);
+    expect(entry?.comment).toMatch(/^gerbang:[0-9a-f]{8}:[1-9]\d*$/);
   }, 30_000);
 
   test.each(['budi', 'sari'] as const)(

@@ -11,15 +11,17 @@ declare module 'vitest' {
 }
 
 const opened: { database: Database; name: string }[] = [];
+let administrator: Database | null = null;
 
 /**
  * A database of its own with every migration applied, for one test file or one test: a copy of a template, made in
- * about 50 ms. It is dropped after the file, whoever is still connected.
+ * about 20 ms. It is dropped after the file, whoever is still connected.
  */
 export async function testDatabase(options: Partial<Omit<DatabaseOptions, 'url'>> = {}): Promise<Database> {
   const template = new URL(inject('templateUrl'));
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await asAdministrator((admin) => admin.query(`create database ${name} template ${template.pathname.slice(1)}`));
+  // Files are copied in a quarter of the time in which the same is written to the log page by page.
+  await asAdministrator(`create database ${name} template ${template.pathname.slice(1)} strategy file_copy`);
   template.pathname = `/${name}`;
   const database = openDatabase({ poolSize: 4, ...options, url: template.href });
   opened.push({ database, name });
@@ -30,17 +32,15 @@ export async function testDatabase(options: Partial<Omit<DatabaseOptions, 'url'>
 export async function dropTestDatabases(): Promise<void> {
   for (const { database, name } of opened.splice(0)) {
     await database.close();
-    await asAdministrator((admin) => admin.query(`drop database if exists ${name} with (force)`));
+    await asAdministrator(`drop database if exists ${name} with (force)`);
   }
+  await administrator?.close();
+  administrator = null;
 }
 
-async function asAdministrator<Result>(work: (admin: Database) => Promise<Result>): Promise<Result> {
+async function asAdministrator(sql: string): Promise<void> {
   const url = new URL(inject('templateUrl'));
   url.pathname = '/postgres';
-  const admin = openDatabase({ url: url.href, poolSize: 1 });
-  try {
-    return await work(admin);
-  } finally {
-    await admin.close();
-  }
+  administrator ??= openDatabase({ url: url.href, poolSize: 1 });
+  await administrator.query(sql);
 }

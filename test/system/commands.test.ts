@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { verifyPassword } from '#operations/password-hash';
 import { loadNodeState } from '#policy-server/node-state';
 import type { Database } from '#storage/database';
+import { installationId } from '#storage/installation';
 import { loadMasterKey, nasApiPasswordAad } from '#storage/secrets';
 import { readSecretSetting } from '#storage/settings';
 import { testDatabase } from '#test/support/database';
@@ -118,6 +119,26 @@ describe('gerbang at the command line', () => {
     });
   });
 
+  test('session disconnect: asks for the end of what is live, with a reason', async () => {
+    await run('subscriber add --username wati --password rahasia-77');
+    await run('nas add --name tower-wati --address 10.7.7.7 --secret generate');
+    expect(await refusal('session disconnect wati')).toEqual({ code: 2, stderr: expect.stringContaining('--reason') });
+    expect(await refusal('session disconnect wati --reason "the modem hangs"')).toEqual({
+      code: 1,
+      stderr: 'there is no such live session: it has ended',
+    });
+    await db.execute(
+      `insert into session (key, nas_id, nas_address, acct_session_id, username, subscriber_id, started_at, heard_at, day)
+       select 'wati', nas.id, '10.7.7.7', '81', 'wati', s.id, now(), now(), current_date
+         from subscriber s, nas where s.username = 'wati' and nas.name = 'tower-wati'`,
+    );
+    expect(await run('session disconnect wati --reason "the modem hangs"')).toMatch(
+      /^The router of 1 session of wati is asked to end it\.\n/,
+    );
+    const asked = await db.query(`select end_reason as reason from session where end_asked_at is not null`);
+    expect(asked).toEqual([{ reason: 'the modem hangs' }]);
+  });
+
   test('setting: show and set; a secret comes from standard input and is never printed', async () => {
     expect(await run('setting set company.name "Maju Net"')).toBe('company.name is Maju Net.');
     expect(await run('setting set walledGarden.hosts "app.midtrans.com, 1.1.1.1"')).toContain(
@@ -131,6 +152,8 @@ describe('gerbang at the command line', () => {
     expect(shown).toMatch(/^whatsapp\.cloud +\{"phoneNumberId":"106540352242922"/m);
     expect(shown).toMatch(/^whatsapp\.cloud\.token +set$/m);
     expect(shown).toMatch(/^whatsapp\.cloud\.app-secret +not set$/m);
+    const installation = await installationId(db);
+    expect(shown).toMatch(new RegExp(`^installation +${installation} .*gerbang:${installation}:NUMBER`, 'm'));
     expect(shown).not.toContain('canary');
     expect((await refusal('setting set whatsapp.cloud.token EAAG')).stderr).toBe(
       'whatsapp.cloud.token is a secret: give - and write it to standard input',
@@ -155,6 +178,10 @@ describe('gerbang at the command line', () => {
     await run('setting set walledGarden.hosts pay.example.net,203.0.113.7');
     expect(await garden()).toEqual(['10.0.0.2', 'pay.example.net', '203.0.113.7']);
     expect(await garden('--walled-garden', 'bank.example.net')).toEqual(['10.0.0.2', 'bank.example.net']);
+    const asked = await db.query(
+      `select actor ~ '^cli:.' as by_somebody, detail->>'name' as name from audit where why = 'show router script'`,
+    );
+    expect(asked).toEqual(Array(3).fill({ by_somebody: true, name: 'tower-garden' }));
   });
 });
 

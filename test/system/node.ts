@@ -34,6 +34,7 @@ export function newDataDir(): string {
 /** Loopback only and whatever ports are free. */
 export const environment = (dataDir: string, more: Record<string, string> = {}): Record<string, string> => ({
   PATH: process.env.PATH ?? '',
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
   DATA_DIR: dataDir,
   HTTP_HOST: '127.0.0.1',
   HTTP_PORT: '0',

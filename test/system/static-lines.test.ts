@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { change } from '#storage/change';
 import type { Database } from '#storage/database';
+import { installationId } from '#storage/installation';
 import { loadMasterKey, nasApiPasswordAad } from '#storage/secrets';
 import { setStaticAddresses } from '#storage/static-addresses';
 import { testDatabase } from '#test/support/database';
@@ -42,6 +43,8 @@ const isIn = (list: string) => vi.waitFor(() => expect(router.listsOf('10.1.2.3'
 
 test('a static line is walled on its router, bought free, and suspended again; explain and metrics tell', async () => {
   await isIn('prepaid-no-package');
+  const [budi] = await db.query<{ id: number }>('select id from subscriber');
+  expect(router.lists()).toMatchObject([{ comment: `gerbang:${await installationId(db)}:${budi!.id}` }]);
   await gerbang(env, ['grant', 'add', '--username', 'budi', '--plan', 'p20']);
   await isIn('prepaid-active');
   const explained = async () => (await gerbang(env, ['explain', 'budi'])).stdout;

@@ -47,7 +47,7 @@ const router = (nasId: number, name: string, error: string | null): RouterState 
 
 /** A node with WhatsApp linked and one router that does not answer. */
 function live(status: () => WhatsAppStatus, drift: Live['drift']): Partial<Live> {
-  const nothing = async () => undefined;
+  const nothing = async () => true;
   return {
     drift,
     radius: () => ({ authPort: 1812, acctPort: 1813, subscribers: SUBSCRIBERS }),

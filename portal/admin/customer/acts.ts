@@ -31,7 +31,7 @@ export function actRoutes(doors: Doors): void {
     const [made] = moved;
     if (made !== undefined) return handed(context, profile, made, 'migrated');
     if (profile.billing === 'prepaid') return back(context, profile, 'bad', 'customer.is-prepaid');
-    const text = context.t('customer.not-migrated', { why: skipped[0]?.why });
+    const text = context.t('customer.not-migrated', { why: context.said(skipped[0]?.why ?? '') });
     return context.redirect(`/customers/${profile.id}`, { kind: 'bad', text });
   });
 

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { internationalDigits } from '#domain/phone';
 import { DAY, localDate } from '#domain/time';
 import { actRoutes } from '#portal/admin/customer/acts';
+import { disconnectRoutes, sessionsModel } from '#portal/admin/customer/disconnect';
 import { editRoutes } from '#portal/admin/customer/edit';
 import { messageReason, methodWords, SHOWS, type Show, timelinePage } from '#portal/admin/customer/events';
 import { sellRoutes } from '#portal/admin/customer/sell';
@@ -22,6 +23,8 @@ import { whyOffline } from '#storage/timeline';
 const USAGE_DAYS = 30;
 const PURCHASES_SHOWN = 5;
 const MESSAGES_LOOKED_AT = 20;
+/** Without scripts, while a router has still to answer. */
+const REFRESH_SECONDS = 5;
 
 /** The page of one subscriber: how the line is and why, what was bought, and everything that happened. */
 export function customerPage(doors: Doors): void {
@@ -36,6 +39,7 @@ export function customerPage(doors: Doors): void {
   sellRoutes(doors);
   actRoutes(doors);
   editRoutes(doors);
+  disconnectRoutes(doors);
 }
 
 /** The subscriber whose number stands in the address; null when there is nobody of it. */
@@ -76,6 +80,7 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
   ]);
   if (why === null) return noSuchCustomer(context);
   const { bought } = why;
+  const shownSessions = sessionsModel(context, profile, sessions);
   const title = shownName(profile);
   const pinMessage = messages.find((message) => message.notice === 'portal-pin');
   const standing = grants.filter((grant) => grant.revokedAt === null && grant.until > now);
@@ -94,7 +99,7 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
       },
       grants: standing.map((grant) => grantRow(grant, now)),
       single: standing.length === 1 ? standing[0] : null,
-      sessions: sessions.map((session) => ({ ...session, uptime: now - session.startedAt })),
+      sessions: shownSessions,
       usage,
       purchases: purchases.map((purchase) => purchaseRow(context, purchase)),
       waiting: purchases.filter(({ state }) => state === 'waiting'),
@@ -107,7 +112,7 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
       newestHref: address(id, show, null),
       may: { edit: context.allowed('subscribers'), sell: context.allowed('money') },
     },
-    { title, active: navigationKey(profile) },
+    { title, active: navigationKey(profile), ...(shownSessions.waits ? { refreshSeconds: REFRESH_SECONDS } : {}) },
   );
 }
 

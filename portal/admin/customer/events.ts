@@ -90,11 +90,11 @@ function saying(context: Context, item: TimelineItem): Omit<TimelineRow, 'at'> {
       };
     case 'enforcement': {
       const acknowledged = item.outcome === 'ack' || item.outcome === 'done';
-      const outcome = acknowledged ? t('customer.tl-acknowledged') : item.outcome;
+      const outcome = acknowledged ? t('customer.tl-acknowledged') : context.said(item.outcome);
       return {
         tone: acknowledged ? 'good' : 'warn',
         title: t(`customer.tl-${item.act}`, { outcome }),
-        detail: joined(item.reason, item.nasName, `${format.number(item.tookMs)} ms`),
+        detail: joined(context.said(item.reason), item.nasName, `${format.number(item.tookMs)} ms`),
       };
     }
     case 'purchase':

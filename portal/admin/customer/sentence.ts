@@ -70,7 +70,10 @@ function staticLine(context: Context, profile: SubscriberProfile, why: WhyOfflin
   const [failing] = profile.staticAddresses.filter(({ lastError }) => lastError !== null);
   const router = profile.nas?.name ?? '';
   if (failing !== undefined)
-    return { tone: 'bad', text: context.t('customer.static-failing', { router, error: failing.lastError }) };
+    return {
+      tone: 'bad',
+      text: context.t('customer.static-failing', { router, error: context.said(failing.lastError ?? '') }),
+    };
   if (profile.staticAddresses.some(({ toldList }) => toldList === null))
     return { tone: 'warn', text: context.t('customer.static-untold', { router }) };
   const lists = [...new Set(profile.staticAddresses.map(({ toldList }) => toldList))].join(', ');

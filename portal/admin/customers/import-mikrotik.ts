@@ -2,7 +2,14 @@ import type { FastifyReply } from 'fastify';
 import { writeCsv } from '#operations/csv';
 import { applyMikrotikImport, previewMikrotikImport } from '#operations/import-mikrotik';
 import type { MikrotikImportOptions } from '#operations/import-mikrotik-options';
-import { FAULTS_SHOWN, firstFaults, UPLOAD_BYTES, uploadedText, uploadFault } from '#portal/admin/customers/upload';
+import {
+  FAULTS_SHOWN,
+  firstFaults,
+  UPLOAD_BYTES,
+  uploadedText,
+  uploadFault,
+  uploadGone,
+} from '#portal/admin/customers/upload';
 import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
@@ -32,14 +39,14 @@ export function importMikrotikPage(doors: Doors, tasks: Tasks): void {
     const form = formOf(context.request.body);
     const key = field(form, 'key');
     const text = tasks.held(context.staff.id, key);
-    return text === null ? upload(context, [context.t('customers.upload-gone')]) : preview(context, key, text, form);
+    return text === null ? upload(context, [uploadGone(context, tasks, key)]) : preview(context, key, text, form);
   });
 
   doors.staff('POST', '/customers/import-mikrotik/apply', 'subscribers', async (context) => {
     const form = formOf(context.request.body);
     const key = field(form, 'key');
     const text = tasks.held(context.staff.id, key);
-    if (text === null) return upload(context, [context.t('customers.upload-gone')]);
+    if (text === null) return upload(context, [uploadGone(context, tasks, key)]);
     const imported = await attempt(() => applyMikrotikImport(context.desk, text, optionsIn(form)));
     if (imported.faults !== undefined) return preview(context, key, text, form, imported.faults);
     tasks.release(key);
@@ -101,7 +108,7 @@ async function preview(
   const { done } = seen.faults === undefined ? seen : { done: await previewMikrotikImport(context.desk, text) };
   const plans = (await planOffers(context.db)).filter((plan) => !plan.retired);
   const title = context.t('customers.mikrotik-title');
-  const problems = done.problems.map(({ line, reason }) => `${line}: ${reason}`);
+  const problems = done.problems.map(({ line, reason }) => `${line}: ${context.said(reason)}`);
   return context.page(
     'admin/customers/mikrotik',
     {

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { writeCsv } from '#operations/csv';
 import { IMPORT_COLUMNS } from '#operations/import-file';
 import { importSubscribers, previewImport } from '#operations/import-subscribers';
-import { firstFaults, UPLOAD_BYTES, uploadedText, uploadFault } from '#portal/admin/customers/upload';
+import { firstFaults, UPLOAD_BYTES, uploadedText, uploadFault, uploadGone } from '#portal/admin/customers/upload';
 import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
@@ -58,7 +58,7 @@ export function importPage(doors: Doors, tasks: Tasks): void {
   doors.staff('POST', '/customers/import/apply', 'subscribers', async (context) => {
     const key = field(formOf(context.request.body), 'key');
     const text = tasks.held(context.staff.id, key);
-    if (text === null) return page(context, { faults: [context.t('customers.upload-gone')] });
+    if (text === null) return page(context, { faults: [uploadGone(context, tasks, key)] });
     const imported = await attempt(() => importSubscribers(context.desk, text));
     if (imported.faults !== undefined) return page(context, firstFaults(imported.faults));
     tasks.release(key);

@@ -1,3 +1,4 @@
+import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
 
 /** Octets of a file with what a form adds to it. */
@@ -23,6 +24,12 @@ export function uploadedText(
 /** What an upload could not be, in the reader's words. */
 export const uploadFault = (context: Context, fault: 'no-file' | 'not-text'): string =>
   context.t(`customers.upload-${fault}`);
+
+/** Why what was uploaded with this key is not there, in the reader's words. */
+export function uploadGone(context: Context, tasks: Tasks, key: string): string {
+  const there = tasks.elsewhere(key);
+  return there === null ? context.t('customers.upload-gone') : context.t('customers.upload-elsewhere', { there });
+}
 
 /** Lines of faults that a page shows; a file of 10,000 wrong lines has one mistake. */
 export const FAULTS_SHOWN = 50;

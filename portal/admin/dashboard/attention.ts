@@ -1,5 +1,6 @@
 import type { Permission } from '#operations/permissions';
 import type { Context } from '#portal/shared/context';
+import { hasWords } from '#portal/shared/words';
 import { attention } from '#storage/dashboard';
 
 /** Something that somebody should look at, with the one thing to do about it. */
@@ -33,10 +34,11 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
       href: context.allowed(may) ? href : '',
     });
   for (const [name, { ok, says }] of Object.entries(checks))
-    if (!ok) add('bad', 'part', { name, says }, '/readyz', 'settings');
+    if (!ok) add('bad', 'part', { name: partName(context, name), says: context.said(says) }, '/readyz', 'settings');
   for (const { name, heardAt } of found.silentRouters)
     add('bad', 'silent-router', { name, ago: context.format.ago(heardAt) }, '/settings/routers', 'see');
-  for (const { name, error } of found.apiErrors) add('bad', 'api-error', { name, error }, '/settings/routers', 'see');
+  for (const { name, error } of found.apiErrors)
+    add('bad', 'api-error', { name, error: context.said(error) }, '/settings/routers', 'see');
   if (found.overdueEnforcement > 0)
     add('bad', 'overdue', { count: found.overdueEnforcement }, '/prepaid/redirect', 'see');
   if (whatsapp.transport !== 'off' && WHATSAPP_TROUBLE.includes(whatsapp.state))
@@ -47,3 +49,7 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
     add('warn', 'waiting', { count: found.waitingPurchases }, '/prepaid/purchases?state=waiting', 'see');
   return items;
 }
+
+/** A part of the node as people call it; one that is newer than its words by its own name. */
+const partName = (context: Context, part: string): string =>
+  hasWords(context.language, `dashboard.part-${part}`) ? context.t(`dashboard.part-${part}`) : part;

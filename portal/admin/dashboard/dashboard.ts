@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { localDays, localMonthStart } from '#domain/calendar';
 import { DAY, localMidnight, nextLocalMidnight } from '#domain/time';
 import { attentionItems } from '#portal/admin/dashboard/attention';
 import { chartsOf, RANGES, type Range } from '#portal/admin/dashboard/charts';
@@ -7,7 +8,7 @@ import { kpiCards } from '#portal/admin/dashboard/kpi-cards';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { field, formOf } from '#portal/shared/forms';
-import { type Ending, endingBetween, figuresBetween, kpis } from '#storage/dashboard';
+import { countEnding, type Ending, endingBetween, figuresBetween, kpis } from '#storage/dashboard';
 import { revenueByDay } from '#storage/reports';
 import { listPurchases } from '#storage/sales-lists';
 
@@ -29,13 +30,17 @@ async function dashboard(context: Context): Promise<FastifyReply> {
   const asked = Number(field(formOf(context.request.query), 'days'));
   const days: Range = RANGES.find((one) => one === asked) ?? 30;
   const tomorrow = nextLocalMidnight(now, parts.zone);
-  const [attention, values, figures, revenue, today, next, purchases] = await Promise.all([
+  const firstDay = localMidnight(now - (days - 1) * DAY, parts.zone);
+  const month = localMonthStart(now, parts.zone);
+  const dayAfter = nextLocalMidnight(tomorrow, parts.zone);
+  const [attention, values, figures, revenue, today, next, endings, purchases] = await Promise.all([
     attentionItems(context),
     kpis(db, now, parts.zone),
     figuresBetween(db, now - days * DAY, now + 1),
-    revenueByDay(db, localMidnight(now - (days - 1) * DAY, parts.zone), now, parts.zone),
+    revenueByDay(db, Math.min(firstDay, month), now, parts.zone),
     endingBetween(db, { now, from: now, to: tomorrow, limit: ENDING_SHOWN }),
-    endingBetween(db, { now, from: tomorrow, to: nextLocalMidnight(tomorrow, parts.zone), limit: ENDING_SHOWN }),
+    endingBetween(db, { now, from: tomorrow, to: dayAfter, limit: ENDING_SHOWN }),
+    countEnding(db, now, localDays(now, dayAfter, parts.zone)),
     listPurchases(db, { page: 1, pageSize: PURCHASES_SHOWN, now }),
   ]);
   return context.page(
@@ -44,16 +49,20 @@ async function dashboard(context: Context): Promise<FastifyReply> {
       title,
       attention,
       steps: steps.missing ? steps.list : null,
-      cards: kpiCards(context, values, figures, revenue),
-      charts: chartsOf(context, figures, revenue),
+      cards: kpiCards(context, values, figures, revenue, month),
+      charts: chartsOf(
+        context,
+        figures,
+        revenue.filter(({ from }) => from >= firstDay),
+      ),
       ranges: RANGES.map((one) => ({
         text: context.t('dashboard.range', { count: one }),
         href: `/prepaid/dashboard?days=${one}#charts`,
         current: one === days,
       })),
       endings: [
-        { title: context.t('dashboard.ending-today'), ...endingRows(today) },
-        { title: context.t('dashboard.ending-tomorrow'), ...endingRows(next) },
+        { title: context.t('dashboard.ending-today'), ...endingRows(today, endings[0]) },
+        { title: context.t('dashboard.ending-tomorrow'), ...endingRows(next, endings[1]) },
       ],
       purchases: purchases.rows.map((row) => ({
         ...row,
@@ -66,7 +75,7 @@ async function dashboard(context: Context): Promise<FastifyReply> {
   );
 }
 
-function endingRows({ rows, total }: { readonly rows: readonly Ending[]; readonly total: number }) {
+function endingRows(rows: readonly Ending[], total = rows.length) {
   return {
     rows: rows.map((row) => ({ ...row, shown: row.name === '' ? row.username : row.name })),
     total,

@@ -1,4 +1,4 @@
-import { DAY } from '#domain/time';
+import { DAY, type Instant } from '#domain/time';
 import type { Context } from '#portal/shared/context';
 import type { Figure, Kpi, Kpis } from '#storage/dashboard';
 import type { Revenue } from '#storage/reports';
@@ -10,30 +10,32 @@ export type KpiCard = {
   readonly change: string;
   readonly href: string;
   readonly spark: readonly number[];
+  readonly sparkLabel: string;
 };
 
 const SPARK_DAYS = 7;
 const SPARK_POINTS = 60;
 
+/** `revenue`: the days of this month, which begins at `month`, and at least the last seven. */
 export function kpiCards(
   context: Context,
   values: Kpis,
   figures: readonly Figure[],
   revenue: readonly Revenue[],
+  month: Instant,
 ): readonly KpiCard[] {
   const week = thinned(figures.filter(({ at }) => at >= context.now - SPARK_DAYS * DAY));
   const line = (of: (figure: Figure) => number) => week.map(of);
   const count = (value: number) => context.format.number(value);
-  const card = (key: string, kpi: Kpi, href: string, spark: readonly number[], print = count): KpiCard => ({
-    label: context.t(`dashboard.kpi-${key}`),
-    value: print(kpi.now),
-    change: changeWords(context, kpi, print),
-    href,
-    spark,
-  });
+  const card = (key: string, kpi: Kpi, href: string, spark: readonly number[], print = count): KpiCard => {
+    const label = context.t(`dashboard.kpi-${key}`);
+    const sparkLabel = context.t('dashboard.spark', { name: label });
+    return { label, value: print(kpi.now), change: changeWords(context, kpi, print), href, spark, sparkLabel };
+  };
   const percent = (value: number) => `${context.format.number(Math.round(value * 1000) / 10)}%`;
   const rupiah = (value: number) => context.format.rupiah(Math.round(value));
-  const money = revenue.slice(-SPARK_DAYS).map((day) => day.rupiah);
+  const lastDays = revenue.slice(-SPARK_DAYS).map((day) => day.rupiah);
+  const thisMonth = runningSum(revenue.filter(({ from }) => from >= month).map((day) => day.rupiah));
   const customers = '/prepaid/customers';
   return [
     card(
@@ -73,9 +75,18 @@ export function kpiCards(
       '/customers?online=yes',
       line((one) => one.online),
     ),
-    card('revenue-today', values.revenueToday, '/prepaid/purchases?state=done', money, rupiah),
-    card('revenue-month', values.revenueThisMonth, '/prepaid/reports', money, rupiah),
+    card('revenue-today', values.revenueToday, '/prepaid/purchases?state=done', lastDays, rupiah),
+    {
+      ...card('revenue-month', values.revenueThisMonth, '/prepaid/reports', thisMonth, rupiah),
+      sparkLabel: context.t('dashboard.spark-month'),
+    },
   ];
+}
+
+/** How it grew: each day with all before it. */
+function runningSum(values: readonly number[]): readonly number[] {
+  let total = 0;
+  return values.map((value) => (total += value));
 }
 
 const sum = (one: Kpi, other: Kpi): Kpi => ({

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { migrateFromCsv } from '#operations/migrate-from-csv';
-import { firstFaults, UPLOAD_BYTES, uploadedText, uploadFault } from '#portal/admin/customers/upload';
+import { firstFaults, UPLOAD_BYTES, uploadedText, uploadFault, uploadGone } from '#portal/admin/customers/upload';
 import { startTask } from '#portal/admin/jobs/jobs';
 import type { Tasks } from '#portal/admin/jobs/tasks';
 import type { Context } from '#portal/shared/context';
@@ -33,7 +33,7 @@ export function migratePage(doors: Doors, tasks: Tasks): void {
   doors.staff('POST', '/migrate/start', 'subscribers', async (context) => {
     const key = field(formOf(context.request.body), 'key');
     const text = tasks.held(context.staff.id, key);
-    if (text === null) return page(context, { faults: [context.t('customers.upload-gone')] });
+    if (text === null) return page(context, { faults: [uploadGone(context, tasks, key)] });
     const seen = await attempt(() => migrateFromCsv(context.desk, text, { apply: false }));
     if (seen.faults !== undefined) return page(context, firstFaults(seen.faults));
     tasks.release(key);

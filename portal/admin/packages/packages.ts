@@ -17,6 +17,7 @@ import { burstWords, faultsInBurst, rateWords } from '#portal/admin/speed-profil
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, formOf, rowNumber } from '#portal/shared/forms';
+import { Kept } from '#portal/shared/kept';
 import { planRevisions, planUses } from '#storage/plan-uses';
 import { findPlan, type ListedPlan, plansOffered, usesOfPlan } from '#storage/plans';
 import { listSpeedProfiles } from '#storage/speed-profiles';
@@ -26,7 +27,8 @@ type FoundPlan = Omit<ListedPlan, 'grantsInForce'>;
 
 /** What is sold: the packages, each with the revisions it had. */
 export function packagesPage(doors: Doors): void {
-  doors.staff('GET', PATH, 'see', list);
+  const kept = new Kept(doors.clock, planUses, (uses) => [...uses.values()].reduce((sum, one) => sum + one.active, 0));
+  doors.staff('GET', PATH, 'see', (context) => list(context, kept));
 
   doors.staff('GET', `${PATH}/new`, 'plans', async (context) => {
     const profiles = await listSpeedProfiles(context.db);
@@ -81,8 +83,8 @@ const termsOf = (context: Context, one: Pick<FoundPlan, 'period' | 'rate' | 'all
   quotaText: context.format.bytes(one.allowanceBytes),
 });
 
-async function list(context: Context): Promise<FastifyReply> {
-  const [onSale, uses] = await Promise.all([plansOffered(context.db), planUses(context.db, context.now)]);
+async function list(context: Context, kept: Kept<Awaited<ReturnType<typeof planUses>>>): Promise<FastifyReply> {
+  const [onSale, uses] = await Promise.all([plansOffered(context.db), kept.look(context.db)]);
   const title = context.t('packages-staff.title');
   const rows = onSale.map((one) => ({
     ...one,

@@ -21,7 +21,8 @@ export function purchasesPage(doors: Doors): void {
     const given = { number, method: field(form, 'method'), note: field(form, 'note') };
     const settled = await attempt(() => settlePurchase(context.desk, given));
     const back = localPath(field(form, 'back')) ?? PATH;
-    if (settled.faults !== undefined) return context.redirect(back, { kind: 'bad', text: settled.faults.join(' ') });
+    if (settled.faults !== undefined)
+      return context.redirect(back, { kind: 'bad', text: settled.faults.map((line) => context.said(line)).join(' ') });
     context.opened.live.wakeEnforcement();
     const { until, alreadySettled } = settled.done;
     const key = alreadySettled ? 'purchases.settled-before' : 'purchases.settled';

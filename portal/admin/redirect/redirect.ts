@@ -7,6 +7,7 @@ import { routerTable } from '#portal/admin/redirect/router-table';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { field, formOf, rowNumber, wholeNumber } from '#portal/shared/forms';
+import { Kept } from '#portal/shared/kept';
 import type { DriftLine } from '#portal/shared/parts';
 import { nasIdsByName } from '#storage/nas';
 import { boughtOf, countLists, redirectSessions } from '#storage/redirect';
@@ -24,7 +25,8 @@ const NO_LIST = '-';
 /** Who is in which address-list of which router, wanted beside seen, and why. */
 export function redirectPage(doors: Doors): void {
   const comparison = new Comparison(doors.clock);
-  doors.staff('GET', PATH, 'see', (context) => page(context, comparison));
+  const kept = new Kept(doors.clock, countLists, ({ sessions, addresses }) => linesOf([...sessions, ...addresses]));
+  doors.staff('GET', PATH, 'see', (context) => page(context, comparison, kept));
   // A script of the page asks for this alone until the comparison is there.
   doors.staff('GET', `${PATH}/differing`, 'see', async (context) =>
     context.part('admin/redirect/_differing', await differing(context, comparison, 'fresh')),
@@ -56,19 +58,24 @@ const addressOf = (query: Query, other: Partial<Query> = {}): string => {
   return listAddress(PATH, { tab: tab === 'pppoe' ? null : tab, ...asked });
 };
 
-async function page(context: Context, comparison: Comparison): Promise<FastifyReply> {
+const linesOf = (of: readonly { readonly lines: number }[]): number => of.reduce((sum, one) => sum + one.lines, 0);
+
+async function page(
+  context: Context,
+  comparison: Comparison,
+  kept: Kept<Awaited<ReturnType<typeof countLists>>>,
+): Promise<FastifyReply> {
   const { db } = context;
   const query = readQuery(context);
   const ask = field(formOf(context.request.query), 'check') === 'now' ? 'now' : 'fresh';
   const [routers, lists, staticCounts, compared] = await Promise.all([
     nasIdsByName(db),
-    countLists(db),
+    kept.look(db),
     countStaticAddresses(db),
     differing(context, comparison, ask),
   ]);
   const counts = query.tab === 'pppoe' ? lists.sessions : lists.addresses;
   const names = [...new Set(counts.map(({ list }) => list ?? NO_LIST))].sort();
-  const lines = (of: readonly { readonly lines: number }[]) => of.reduce((sum, one) => sum + one.lines, 0);
   const inScope = counts.filter(({ nasId }) => query.router === null || nasId === query.router);
   const title = context.t('redirect.title');
   return context.page(
@@ -78,7 +85,7 @@ async function page(context: Context, comparison: Comparison): Promise<FastifyRe
       query,
       tabs: TABS.map((tab) => ({
         text: context.t(`redirect.tab-${tab}`),
-        count: lines(tab === 'pppoe' ? lists.sessions : lists.addresses),
+        count: linesOf(tab === 'pppoe' ? lists.sessions : lists.addresses),
         href: addressOf({ ...query, tab, list: null, router: null, q: '' }),
         current: tab === query.tab,
       })),
@@ -86,7 +93,7 @@ async function page(context: Context, comparison: Comparison): Promise<FastifyRe
       table: routerTable(context, routers, lists, staticCounts),
       listChips: names.map((name) => ({
         text: name === NO_LIST ? context.t('redirect.no-list') : name,
-        count: lines(inScope.filter(({ list }) => (list ?? NO_LIST) === name)),
+        count: linesOf(inScope.filter(({ list }) => (list ?? NO_LIST) === name)),
         href: addressOf(query, { list: query.list === name ? null : name }),
         current: query.list === name,
       })),

@@ -2,8 +2,9 @@ import type { CsvValue } from '#operations/csv';
 import { type ReportQuery, spansOf, type View } from '#portal/admin/reports/query';
 import { endOf } from '#portal/admin/reports/views';
 import type { Context } from '#portal/shared/context';
+import { activityOf, rankActivity } from '#storage/activity';
 import { endingBetween } from '#storage/dashboard';
-import { customerActivity, expiredBetween, revenueBySpan, topPackages } from '#storage/reports';
+import { expiredBetween, revenueBySpan, topPackages } from '#storage/reports';
 
 type Rows = AsyncGenerator<readonly CsvValue[]>;
 
@@ -50,20 +51,21 @@ async function* packages(context: Context, { from, to }: ReportQuery): Rows {
     yield [one.plan, one.sold, one.rupiah, one.subscribers];
 }
 
-async function* activity(context: Context, { fromDay, toDay, from, to }: ReportQuery): Rows {
-  const options = { from: fromDay, to: toDay, paidFrom: from, paidTo: to, limit: MOST_ROWS };
-  for (const one of await customerActivity(context.db, options))
-    yield [one.username, one.name, one.downBytes, one.upBytes, one.days, one.lastDay, one.rupiah];
+/** Ranked once, and only the ids of that are kept: usage goes on meanwhile, and everybody is to be in the file once. */
+async function* activity({ db }: Context, { fromDay, toDay, from, to }: ReportQuery): Rows {
+  const period = { from: fromDay, to: toDay, paidFrom: from, paidTo: to };
+  const ids = await rankActivity(db, period);
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    for (const one of await activityOf(db, ids.slice(at, at + AT_ONCE), period))
+      yield [one.username, one.name, one.downBytes, one.upBytes, one.days, one.lastDay, one.rupiah];
+  }
 }
-
-/** Ranking is done once: in pieces it would be done again for each. */
-const MOST_ROWS = 200_000;
 
 async function* ending(context: Context, query: ReportQuery): Rows {
   const { db, now } = context;
   const to = endOf(context, query);
   for (let offset = 0; ; offset += AT_ONCE) {
-    const { rows } = await endingBetween(db, { now, from: now, to, limit: AT_ONCE, offset });
+    const rows = await endingBetween(db, { now, from: now, to, limit: AT_ONCE, offset });
     for (const one of rows) yield [one.username, one.name, one.phone, one.plan, instant(one.endsAt)];
     if (rows.length < AT_ONCE) return;
   }

@@ -11,7 +11,7 @@ export type Step = (typeof STEPS)[number];
 /** How far the report of those who end soon looks ahead. */
 export const AHEAD_DAYS = [2, 7, 30] as const;
 /** Ready-made periods, in days until today. */
-export const BACK_DAYS = [7, 30, 90, 365] as const;
+export const BACK_DAYS = [7, 30] as const;
 
 const PATH = '/prepaid/reports';
 /** Longer periods are looked at in parts. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { DAY, localDate, localMidnight } from '#domain/time';
+import { localMonthStart } from '#domain/calendar';
+import { DAY, localDate } from '#domain/time';
 import { csvLines } from '#operations/csv';
 import { exportOf } from '#portal/admin/reports/export';
 import {
@@ -73,7 +74,9 @@ async function page(context: Context): Promise<FastifyReply> {
               current: one === query.step,
             }))
           : null,
-      ...(view === 'ending' ? { aheads: aheadChips(context, query) } : { periods: periodChips(context, query) }),
+      ...(view === 'ending'
+        ? { aheads: aheadChips(context, query) }
+        : { periods: periodChips(context, query), period: periodWords(context, query) }),
       exportHref: exportAddress(query),
       ...report,
     },
@@ -88,16 +91,26 @@ const aheadChips = (context: Context, query: ReportQuery) =>
     current: ahead === query.ahead,
   }));
 
+/** The last days, this month up to today, and the month before it. */
 function periodChips(context: Context, query: ReportQuery) {
   const { now, parts } = context;
-  const today = localDate(now, parts.zone);
-  return BACK_DAYS.map((days) => {
-    const fromDay = localDate(localMidnight(now - (days - 1) * DAY, parts.zone), parts.zone);
-    const current = query.toDay === today && query.fromDay === fromDay;
-    return {
-      text: context.t('reports.back', { count: days }),
-      href: addressOf(query, { fromDay, toDay: today }),
-      current,
-    };
+  const { zone } = parts;
+  const month = localMonthStart(now, zone);
+  const lastOfBefore = month - 1;
+  const periods = [
+    ...BACK_DAYS.map((days) => [context.t('reports.back', { count: days }), now - (days - 1) * DAY, now] as const),
+    [context.t('reports.this-month'), month, now] as const,
+    [context.t('reports.last-month'), localMonthStart(lastOfBefore, zone), lastOfBefore] as const,
+  ];
+  return periods.map(([text, from, to]) => {
+    const [fromDay, toDay] = [localDate(from, zone), localDate(to, zone)];
+    const current = query.fromDay === fromDay && query.toDay === toDay;
+    return { text, href: addressOf(query, { fromDay, toDay }), current };
   });
+}
+
+/** `22 Okt 2026 – 21 Nov 2026`: browsers show the fields of a form in a format of their own. */
+function periodWords({ format }: Context, { from, to }: ReportQuery): string {
+  const [first, last] = [format.date(from), format.date(to - 1)];
+  return first === last ? first : `${first} – ${last}`;
 }

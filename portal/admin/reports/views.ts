@@ -4,8 +4,9 @@ import { methodWords } from '#portal/admin/customer/events';
 import { type Pages, pagesOf } from '#portal/admin/customers/listing';
 import { addressOf, type ReportQuery, spansOf, wholeSpansOf } from '#portal/admin/reports/query';
 import type { Context } from '#portal/shared/context';
+import { customerActivity } from '#storage/activity';
 import { countEnding, endingBetween } from '#storage/dashboard';
-import { countExpired, customerActivity, expiredBetween, revenueBySpan, topPackages } from '#storage/reports';
+import { countExpired, expiredBetween, revenueBySpan, topPackages } from '#storage/reports';
 
 const PAGE_SIZE = 50;
 const PACKAGES_SHOWN = 50;
@@ -161,15 +162,16 @@ export async function endingReport(context: Context, query: ReportQuery): Promis
   const { db, now, parts, format } = context;
   const to = endOf(context, query);
   const spans = localDays(now, to, parts.zone);
-  const [found, counts] = await Promise.all([
+  const [rows, counts] = await Promise.all([
     endingBetween(db, { now, from: now, to, limit: PAGE_SIZE, offset: (query.page - 1) * PAGE_SIZE }),
     countEnding(db, now, spans),
   ]);
+  const total = counts.reduce((sum, one) => sum + one, 0);
   return {
-    figures: [{ label: context.t('reports.ending'), value: format.number(counts.reduce((sum, one) => sum + one, 0)) }],
+    figures: [{ label: context.t('reports.ending'), value: format.number(total) }],
     chart: chartOf(context, spans, { key: 'ending', values: counts }, 'number'),
-    rows: found.rows.map((row) => ({ ...row, shown: shownName(row) })),
-    pages: pagesOf({ ...found, more: false }, query.page, PAGE_SIZE, (page) => addressOf(query, { page })),
+    rows: rows.map((row) => ({ ...row, shown: shownName(row) })),
+    pages: pagesOf({ rows, total, more: false }, query.page, PAGE_SIZE, (page) => addressOf(query, { page })),
   };
 }
 

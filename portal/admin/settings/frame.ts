@@ -40,7 +40,7 @@ export function faultsByField(context: Context, faults: readonly string[] | unde
   for (const fault of faults ?? []) {
     const first = /^[A-Za-z]+/.exec(fault)?.[0] ?? '';
     const name = KNOWN.has(first) ? first : 'other';
-    found[name] = context.t(`settings.fault-${name}`, { fault });
+    found[name] = context.t(`settings.fault-${name}`, { fault: context.said(fault) });
   }
   return found;
 }

@@ -74,7 +74,7 @@ async function edit(context: Context, { text, preview, faults }: Edited): Promis
     when: context.t(`templates.when-${notice}`),
     most: LONGEST_TEMPLATE,
     preview,
-    faults: faults?.map((fault) => faultWords(context, fault)),
+    faults: text === '' ? [context.t('templates.fault-empty')] : faults,
     mayEdit: context.allowed('messages'),
   };
   return context.page('admin/templates/edit', model, {
@@ -82,23 +82,6 @@ async function edit(context: Context, { text, preview, faults }: Edited): Promis
     active: 'messages',
     status: faults === undefined ? 200 : 422,
   });
-}
-
-const FAULTS = [
-  [/empty|missing/, 'empty'],
-  [/at most/, 'long'],
-  [/may only stand around/, 'braces'],
-  [/control characters/, 'control'],
-] as const;
-
-/** What is wrong with the text in the reader's words; else as it comes. */
-function faultWords(context: Context, fault: string): string {
-  const unknownField = /^\{\{(\w+)\}\} is no field/.exec(fault)?.[1];
-  if (unknownField !== undefined) return context.t('templates.fault-field', { name: `{{${unknownField}}}` });
-  const known = FAULTS.find(([says]) => says.test(fault));
-  return known === undefined
-    ? context.t('templates.fault-other', { fault })
-    : context.t(`templates.fault-${known[1]}`, { most: LONGEST_TEMPLATE, name: '{name}' });
 }
 
 async function unknown(context: Context): Promise<FastifyReply> {

@@ -32,23 +32,19 @@ export function whatsappPage(doors: Doors): void {
   );
   doors.staff('POST', PATH, 'settings', save);
   doors.staff('POST', `${PATH}/pair`, 'settings', async (context) => {
-    await context.opened.live.whatsapp.pairByQr();
-    return context.redirect(PATH);
+    return commanded(context, await context.opened.live.whatsapp.pairByQr());
   });
   doors.staff('POST', `${PATH}/pair-code`, 'settings', async (context) => {
     const typed = field(formOf(context.request.body), 'phone');
     const digits = internationalDigits(typed);
     if (digits === null) return page(context, { codePhone: typed, codeFault: context.t('whatsapp.phone-fault') });
-    await context.opened.live.whatsapp.pairByCode(digits);
-    return context.redirect(PATH);
+    return commanded(context, await context.opened.live.whatsapp.pairByCode(digits));
   });
   doors.staff('POST', `${PATH}/unpair`, 'settings', async (context) => {
-    await context.opened.live.whatsapp.unpair();
-    return context.redirect(PATH, { kind: 'good', text: context.t('whatsapp.unpaired') });
+    return commanded(context, await context.opened.live.whatsapp.unpair(), 'unpaired');
   });
   doors.staff('POST', `${PATH}/reconnect`, 'settings', async (context) => {
-    await context.opened.live.whatsapp.reconnect();
-    return context.redirect(PATH);
+    return commanded(context, await context.opened.live.whatsapp.reconnect());
   });
   doors.staff('POST', `${PATH}/test`, 'settings', async (context) => {
     const typed = field(formOf(context.request.body), 'to');
@@ -57,6 +53,12 @@ export function whatsappPage(doors: Doors): void {
       return page(context, { testPhone: typed, testFault: context.t('whatsapp.phone-fault') });
     return context.redirect('/messages', { kind: 'good', text: context.t('whatsapp.test-queued') });
   });
+}
+
+/** The page again; the node that holds the line may have been too slow, or there may be none just now. */
+function commanded(context: Context, done: boolean, says?: 'unpaired'): FastifyReply {
+  if (!done) return context.redirect(PATH, { kind: 'bad', text: context.t('whatsapp.not-heard') });
+  return context.redirect(PATH, says && { kind: 'good', text: context.t(`whatsapp.${says}`) });
 }
 
 async function save(context: Context): Promise<FastifyReply> {
@@ -109,7 +111,7 @@ async function page(context: Context, more: More = {}): Promise<FastifyReply> {
   const failed = more.faults !== undefined || more.codeFault !== undefined || more.testFault !== undefined;
   const title = context.t('settings.tab-whatsapp');
   const state = await stateOf(context);
-  const inMotion = ['pairing', 'connecting'].includes(state.status.state) && !failed;
+  const inMotion = ['pairing', 'connecting', 'elsewhere'].includes(state.status.state) && !failed;
   return context.page(
     'admin/whatsapp/whatsapp',
     {

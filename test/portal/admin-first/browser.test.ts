@@ -1,6 +1,8 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MINUTE } from '#domain/time';
 import { COOKIES } from '#portal/shared/context';
+import { askEnd } from '#storage/sessions';
 import { addPerson, HOSTILE } from '#test/portal/admin-first/people';
 import { seedProvider } from '#test/portal/admin-first/provider';
 import { NOW, startPortal, type TestPortal } from '#test/portal/harness';
@@ -42,6 +44,8 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
   let empty: TestPortal;
   let browser: Browser;
   let long: string;
+  /** Where a session is ended, and of those whose end was asked for: one waits for its router, one was asked in vain. */
+  let endings: string[];
 
   beforeAll(async () => {
     [pages, empty] = [await startPortal(), await startPortal()];
@@ -53,6 +57,17 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
       notes: 'n'.repeat(400),
     });
     long = `/customers/${id}`;
+    const sessions = await pages.db.query<{ id: number; subscriberId: number }>(
+      'select id, subscriber_id as "subscriberId" from session where ended_at is null order by id limit 3',
+    );
+    const [free, waiting, inVain] = sessions as [(typeof sessions)[0], (typeof sessions)[0], (typeof sessions)[0]];
+    for (const [one, ago] of [
+      [waiting, MINUTE],
+      [inVain, 10 * MINUTE],
+    ] as const)
+      await askEnd(pages.db, one.subscriberId, one.id, { at: NOW - ago, reason: 'x'.repeat(200) });
+    endings = [`/customers/${free.subscriberId}/disconnect/${free.id}`];
+    endings.push(...[free, waiting, inVain].map(({ subscriberId }) => `/customers/${subscriberId}`));
     browser = await launchChromium();
   });
   afterAll(async () => {
@@ -61,13 +76,8 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     await empty.stop();
   });
 
-  async function open(
-    of: TestPortal,
-    width: number,
-    colorScheme: 'light' | 'dark',
-    loggedIn = true,
-  ): Promise<BrowserContext> {
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, bypassCSP: true });
+  async function open(of: TestPortal, width: number, loggedIn = true): Promise<BrowserContext> {
+    const context = await browser.newContext({ viewport: { width, height: 800 }, bypassCSP: true });
     if (loggedIn) {
       const staff = await of.loginStaff('owner');
       await context.addCookies([{ name: COOKIES.staff, value: staff.cookies.get(COOKIES.staff)!, url: of.url }]);
@@ -84,21 +94,16 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     return problems.map((fault) => `${path}: ${fault}`);
   }
 
-  test.each([
-    [360, 'light'],
-    [360, 'dark'],
-    [1280, 'light'],
-    [1280, 'dark'],
-  ] as const)(
-    'at %i px in the %s theme nothing is wrong for anybody, and nothing stands out at the side',
-    async (width, theme) => {
+  test.each([360, 1280])(
+    'at %i px, light and dark, nothing is wrong for anybody, and nothing stands out at the side',
+    async (width) => {
       const faults: string[] = [];
-      const context = await open(pages, width, theme);
+      const context = await open(pages, width);
       const page = await context.newPage();
-      for (const path of [...PAGES, long, `${long}/edit`, '/customers?sort=created'])
+      for (const path of [...PAGES, ...endings, long, `${long}/edit`, '/customers?sort=created'])
         faults.push(...(await faultsOf(page, pages, path)));
       await context.close();
-      const beginning = await open(empty, width, theme);
+      const beginning = await open(empty, width);
       const first = await beginning.newPage();
       for (const path of [
         '/prepaid/dashboard',
@@ -109,7 +114,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
       ])
         faults.push(...(await faultsOf(first, empty, path)));
       await beginning.close();
-      const stranger = await open(pages, width, theme, false);
+      const stranger = await open(pages, width, false);
       faults.push(...(await faultsOf(await stranger.newPage(), pages, '/login')));
       await stranger.close();
       expect(faults).toEqual([]);
@@ -121,7 +126,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     'a PIN that was just made, its slip and the sheet of many look right, and print without the menu',
     async () => {
       for (const width of [360, 1280]) {
-        const context = await open(pages, width, 'light');
+        const context = await open(pages, width);
         const page = await context.newPage();
         await page.goto(`${pages.url}/customers/21/pin`);
         await page.click('form[action$="/pin"] button:not(.plain)');
@@ -140,7 +145,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
   test(
     'charts are drawn where there are scripts, and a line stands there where there are none',
     async () => {
-      const context = await open(pages, 1280, 'light');
+      const context = await open(pages, 1280);
       const page = await context.newPage();
       const problems: string[] = [];
       page.on('pageerror', (error) => problems.push(error.message));
@@ -188,7 +193,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
   test(
     'work over many lines moves its bar by itself and ends in what came of it',
     async () => {
-      const context = await open(pages, 360, 'light');
+      const context = await open(pages, 360);
       const page = await context.newPage();
       await page.goto(`${pages.url}/customers?billing=postpaid`);
       await page.check('input[name=id] >> nth=0');

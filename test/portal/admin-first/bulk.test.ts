@@ -44,7 +44,7 @@ test('300 are migrated: first a preview, then progress, a stop, and the PINs of 
   expect(await prepaid()).toBe(0);
 
   const running = await browser.submit('/customers/bulk/start', selection);
-  expect(running.path).toMatch(/^\/jobs\/[\w-]{22}$/);
+  expect(running.path).toMatch(/^\/jobs\/[\w-]{22}@test:3000$/);
   expect(running.text).toContain('<progress max="300"');
   expect(running.text).toContain('http-equiv="refresh"');
   while ((await prepaid()) < 5) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -292,6 +292,25 @@ test('the timeline is filtered by kind, goes back page by page, and shows hostil
   );
 });
 
+test('what enforcement did and why is told in the reader’s language', async () => {
+  const { id } = await addPerson(pages.desk);
+  await pages.db.execute(
+    `insert into enforcement_act (at, subscriber_id, session_key, nas_id, act, outcome, reason, took_ms) values ($1::timestamptz, $2, 'k', 1, 'coa', $3, $4, 12)`,
+    [
+      timestamp(NOW - MINUTE),
+      id,
+      'nak 503 session context not found',
+      'change 20000000/10000000 list=prepaid-active to 128000/128000 list=prepaid-no-package',
+    ],
+  );
+  expect(await said(`/customers/${id}`)).toMatch(
+    /Layanan diubah langsung \(CoA\): ditolak router: sesinya sudah tidak ada \(503\) 08\.59 · dari 20 Mbps \/ 10 Mbps, prepaid-active menjadi 128 kbps \/ 128 kbps, prepaid-no-package · pop-a/,
+  );
+  await browser.open(`/language/en?back=/customers/${id}`);
+  expect(await said(`/customers/${id}`)).toContain('refused by the router: the session is gone (503)');
+  await browser.open(`/language/id?back=/customers/${id}`);
+});
+
 test('nobody of a number is a page that says so', async () => {
   for (const path of ['/customers/999999', '/customers/abc', '/customers/999999/sell', '/customers/999999/migrate']) {
     const { status, text } = await browser.open(path);

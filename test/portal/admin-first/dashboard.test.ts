@@ -78,11 +78,26 @@ test('the cards count, compare with last week, and lead to whom they count', asy
   );
   expect(text.match(/class="spark"/g)!.length).toBeGreaterThanOrEqual(12);
   expect(text.match(/data-chart="/g)).toHaveLength(5);
+  expect(text).toMatch(/<h1>Dashboard Prepaid<\/h1>/);
+  const [today, month] = [...text.matchAll(/aria-label="(Pendapatan[^"]*)"><polyline points="([^"]+)"/g)];
+  expect([today![1], month![1]]).toEqual([
+    'Pendapatan hari ini, 7 hari terakhir',
+    'Pendapatan bulan ini, bertambah dari hari ke hari',
+  ]);
+  // Seven days as they were; each day of the month with all before it, so that it never falls.
+  expect(today![2]!.split(' ')).toHaveLength(7);
+  const heights = month![2]!.split(' ').map((point) => Number(point.split(',')[1]));
+  expect(heights).toHaveLength(21);
+  expect(heights).toEqual(heights.toSorted((one, other) => other - one));
+  expect(heights[0]).toBeGreaterThan(heights.at(-1)!);
   expect(text).toContain('/assets/uplot.js');
   expect((await browser.open('/customers')).text).not.toContain('uplot');
   expect(said).toMatch(/Hari ini( \(\d+\))?/);
   expect(said).toContain('Pembelian terbaru');
-  expect((await browser.open('/prepaid/dashboard?days=7')).text).toContain('days&#x3D;7#charts" aria-current="true"');
+  const week = (await browser.open('/prepaid/dashboard?days=7')).text;
+  expect(week).toContain('days&#x3D;7#charts" aria-current="true"');
+  expect(week, 'the month is whole though the charts show a week').toContain(month![2]!);
+  expect(/data-chart="\{&quot;x&quot;:\[([^\]]+)\]/.exec(week)![1]!.split(',')).toHaveLength(7);
   expect(pages.logged).toEqual([]);
 });
 
@@ -116,7 +131,7 @@ test('what needs somebody stands first, each with its one link; who may not open
   const { text } = await (await pages.loginStaff('owner')).open('/prepaid/dashboard');
   const said = textOf(text);
   for (const line of [
-    'journal: the disk is full',
+    'Jurnal pemakaian: the disk is full',
     'Router pop-sukun diam: kabar terakhir 40 menit lalu',
     'API router pop-dinoyo gagal: <b>refused</b>',
     '1 pelanggan belum sesuai keputusan',

@@ -23,7 +23,15 @@ async function routesOf(): Promise<Route[]> {
     for (const one of [method].flat()) if (one !== 'HEAD') routes.push({ method: one, url, ...config });
   });
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const parts = { publicUrl: null, zone: 'Asia/Jakarta', zoneIsSet: false, clock: () => 0, opened: () => null, log };
+  const parts = {
+    node: 'test:3000',
+    publicUrl: null,
+    zone: 'Asia/Jakarta',
+    zoneIsSet: false,
+    clock: () => 0,
+    opened: () => null,
+    log,
+  };
   await app.register((scope) => portal(scope, parts));
   await app.ready();
   await app.close();
@@ -82,6 +90,7 @@ const ASKED: Readonly<Record<string, Permission>> = {
   '/customers/:id/suspend': 'subscribers',
   '/customers/:id/resume': 'subscribers',
   '/customers/:id/edit': 'subscribers',
+  '/customers/:id/disconnect/:session': 'sessions',
   '/customers/:id/sell': 'money',
   '/prepaid/subscriptions/:grant/revoke': 'money',
   '/prepaid/purchases/:number/settle': 'money',

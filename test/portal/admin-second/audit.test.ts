@@ -3,10 +3,12 @@ import { readCsv } from '#operations/csv';
 import { editSubscriber } from '#operations/edit-subscriber';
 import { savePlan } from '#operations/save-plan';
 import { suspend } from '#operations/suspend';
+import { hasWords, LANGUAGES } from '#portal/shared/words';
 import { change } from '#storage/change';
 import { addPerson, HOSTILE, type Person } from '#test/portal/admin-first/people';
 import { type Browserlike, textOf } from '#test/portal/browserlike';
 import { startPortal, type TestPortal } from '#test/portal/harness';
+import { files } from '#test/tidy/source';
 
 let pages: TestPortal;
 let browser: Browserlike;
@@ -86,4 +88,14 @@ test('it goes on page by page without one twice or one left out', async () => {
     path = /href="([^"]+)" rel="next"/.exec(text)?.[1]?.replaceAll('&amp;', '&').replaceAll('&#x3D;', '=');
   }
   expect(rounds).toEqual(Array.from({ length: 120 }, (_, at) => String(119 - at)));
+});
+
+test('every verb that the program writes has words in both languages', () => {
+  const verbs = files('.ts')
+    .filter(({ path }) => path.startsWith('policy-server/'))
+    .flatMap(({ text }) => [...text.matchAll(/\bwhy: (?:\w+ \? '([^']+)' : )?'([^']+)'/g)])
+    .flatMap(([, one, other]) => [one, other].filter((verb) => verb !== undefined));
+  expect(verbs).toEqual(expect.arrayContaining(['show router script', 'pin API certificate', 'suspend']));
+  const keyOf = (verb: string) => `audit.why-${verb.toLowerCase().replaceAll(' ', '-')}`;
+  for (const language of LANGUAGES) expect(verbs.filter((verb) => !hasWords(language, keyOf(verb)))).toEqual([]);
 });

@@ -15,23 +15,27 @@ export class FakeWhatsApp implements WhatsAppControl {
     return this.#status;
   }
 
-  async pairByQr(): Promise<void> {
+  async pairByQr(): Promise<boolean> {
     this.asked.push('qr');
     this.is({ state: 'pairing', qr: '2@qr-of-the-line,abc,def' });
+    return true;
   }
 
-  async pairByCode(phone: string): Promise<void> {
+  async pairByCode(phone: string): Promise<boolean> {
     this.asked.push(`code for ${phone}`);
     this.is({ state: 'pairing', pairingCode: 'ABCD1234' });
+    return true;
   }
 
-  async unpair(): Promise<void> {
+  async unpair(): Promise<boolean> {
     this.asked.push('unpair');
     this.is({ state: 'unpaired' });
+    return true;
   }
 
-  async reconnect(): Promise<void> {
+  async reconnect(): Promise<boolean> {
     this.asked.push('reconnect');
     this.is({ state: 'connecting' });
+    return true;
   }
 }

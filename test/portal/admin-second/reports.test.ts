@@ -79,6 +79,23 @@ describe('with sales', () => {
     ]);
   });
 
+  test('the chosen period stands beside its fields as the company writes dates, and four periods are one press away', async () => {
+    const period = async (query: string) => textOf((await browser.open(`/prepaid/reports?${query}`)).text);
+    expect(await period('')).toContain('Tampilkan 23 Okt 2026 – 21 Nov 2026');
+    expect(await period('from=2026-11-20&to=2026-11-20')).toContain('Tampilkan 20 Nov 2026 Per');
+    const { text } = await browser.open('/prepaid/reports?view=packages');
+    const chips = [...text.matchAll(/from&#x3D;([\d-]+)&amp;to&#x3D;([\d-]+)"[^>]*>([^<]+)</g)];
+    expect(chips.slice(-4).map(([, from, to, name]) => `${name}: ${from} ${to}`)).toEqual([
+      '7 hari: 2026-11-15 2026-11-21',
+      '30 hari: 2026-10-23 2026-11-21',
+      'Bulan ini: 2026-11-01 2026-11-21',
+      'Bulan lalu: 2026-10-01 2026-10-31',
+    ]);
+    const last = await browser.open('/prepaid/reports?view=packages&from=2026-10-01&to=2026-10-31');
+    expect(last.text).toMatch(/aria-current="true">Bulan lalu</);
+    expect(last.text.match(/aria-current="true"/g)).toHaveLength(1);
+  });
+
   test('the picture has a bar for each span, zeros too', async () => {
     const { text } = await browser.open('/prepaid/reports?from=2026-11-12&to=2026-11-21');
     const data = JSON.parse(/data-chart="([^"]+)"/.exec(text)![1]!.replaceAll('&quot;', '"'));

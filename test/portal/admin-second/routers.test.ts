@@ -235,7 +235,9 @@ test('the API’s state stands in the list and on the page; a router without API
 
 test('a test says what came of it, and when it fails what to look at', async () => {
   tested = { ok: true, says: 'menara answers: RouterOS 7.16 on CCR2004' };
-  expect(textOf((await send(`${page}/test`)).text)).toContain(`Sambungan API berhasil ${tested.says}`);
+  expect(textOf((await send(`${page}/test`)).text)).toContain(
+    'Sambungan API berhasil menara menjawab: RouterOS 7.16 di CCR2004',
+  );
   tested = { ok: false, says: 'invalid user name or password (6)' };
   expect(textOf((await send(`${page}/test`)).text)).toContain(
     'Sambungan API gagal invalid user name or password (6) Periksa: /ip service',
@@ -264,6 +266,23 @@ test('the script holds the secret and the walled garden of the settings, and is 
   expect(file.text).toMatch(/^# Gerbang: RouterOS 6, router menara-utara\n/);
   const wrong = await send(`${page}/script`, { server: 'server.example' });
   expect([wrong.status, textOf(wrong.text)]).toEqual([422, expect.stringContaining('Tulis alamat IPv4 server ini')]);
+});
+
+test('who had a script shown or downloaded stands in the audit log, in words', async () => {
+  const owner = await pages.loginStaff('owner');
+  const rows = async () =>
+    (await owner.open('/audit?why=show+router+script&actor=staff:andi')).text.split('<tbody')[1]!.split('</tr>');
+  const before = await rows();
+  await send(`${page}/script`, { server: '10.0.0.2', do: 'show' });
+  await send(`${page}/script`, { server: '10.0.0.2', do: 'download' });
+  await send(`${page}/script`, { server: 'server.example' });
+  await browser.open(`${page}/script`);
+  const after = await rows();
+  expect(after).toHaveLength(before.length + 2);
+  for (const row of after.slice(0, 2))
+    expect(textOf(row)).toMatch(/Skrip router ditampilkan, memuat secret RADIUS andi .*menara-utara/);
+  owner.cookies.set('gerbang_lang', 'en');
+  expect(textOf((await rows())[0]!)).toContain('Router script shown, with the RADIUS secret');
 });
 
 test('a router in use is not deleted; one that is free is, and leads nowhere afterwards', async () => {

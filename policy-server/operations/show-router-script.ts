@@ -1,0 +1,32 @@
+import { InvalidInput } from '#domain/errors';
+import type { Desk } from '#operations/desk';
+import { type RouterScriptInput, routerScript } from '#operations/router-script';
+import { noNasFault } from '#operations/static-line';
+import { change } from '#storage/change';
+import { loadNases } from '#storage/facts';
+import { SecretsFault } from '#storage/secrets';
+
+/**
+ * The script that sets this router up. It holds the RADIUS secret, so nobody gets it without a row in the audit.
+ *
+ * @throws InvalidInput for no such NAS and for what `routerScript` refuses; SecretsFault when its secret cannot be opened
+ */
+export function showRouterScript(
+  desk: Desk,
+  by: { readonly id: number } | { readonly name: string },
+  input: Omit<RouterScriptInput, 'nas'>,
+): Promise<string> {
+  const detail: Record<string, unknown> = {};
+  return change(desk.db, { actor: desk.actor, why: 'show router script', detail }, async (tx) => {
+    const nases = await loadNases(tx, desk.sealer);
+    const nas = nases.find((one) => ('id' in by ? one.id === by.id : one.name === by.name));
+    if (nas === undefined) {
+      const names = nases.map(({ name }) => name);
+      throw new InvalidInput([noNasFault('id' in by ? String(by.id) : by.name, names)]);
+    }
+    // Instead of what cannot be opened it holds something random.
+    if (nas.fault !== null) throw new SecretsFault(nas.fault);
+    Object.assign(detail, { id: nas.id, name: nas.name });
+    return routerScript({ ...input, nas: { name: nas.name, secret: nas.secret.reveal(), coaPort: nas.coaPort } });
+  });
+}
