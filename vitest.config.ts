@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.ts';
 
 export const config = defineConfig({
   test: {
@@ -6,7 +7,8 @@ export const config = defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
     pool: 'forks', // processes: a test may kill, and a native fault takes only its own file down
-    maxWorkers: 2,
+    maxWorkers: 3, // of two cores: many a test waits
+    sequence: { sequencer: LongestFirst },
     // Each is far quicker; a machine that is busy with something else must not fail it.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -34,7 +34,7 @@ const ALLOWED: Readonly<Record<StaffRole, readonly Permission[]>> = {
   admin: EVERYTHING,
   'customer-service': ['see', 'subscribers', 'money', 'sessions', 'messages'],
   technician: ['see', 'sessions', 'network'],
-  'network-engineer': ['see', 'network', 'plans'],
+  'network-engineer': ['see', 'sessions', 'network', 'plans'],
 };
 
 /** Whether the role may do that. What an admin may not do to owners, `mayManage` says. */

@@ -39,6 +39,7 @@ describe('who may what', () => {
       'see',
       'subscribers',
       'money',
+      'sessions',
       'plans',
       'network',
       'messages',
@@ -48,11 +49,11 @@ describe('who may what', () => {
     ];
     const table = STAFF_ROLES.map((role) => [role, all.filter((permission) => may(role, permission)).join(' ')]);
     expect(Object.fromEntries(table)).toEqual({
-      owner: 'see subscribers money plans network messages settings staff audit',
-      admin: 'see subscribers money plans network messages settings staff audit',
-      'customer-service': 'see subscribers money messages',
-      technician: 'see network',
-      'network-engineer': 'see plans network',
+      owner: 'see subscribers money sessions plans network messages settings staff audit',
+      admin: 'see subscribers money sessions plans network messages settings staff audit',
+      'customer-service': 'see subscribers money sessions messages',
+      technician: 'see sessions network',
+      'network-engineer': 'see sessions plans network',
     });
   });
 

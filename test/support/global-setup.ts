@@ -1,4 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -9,14 +20,19 @@ import { migrate } from '#storage/migrate';
 import { retireLeftBehind } from '#storage/postmaster';
 
 const PREFIX = 'gerbang-test-';
+/** A run takes a tenth of it; what else runs on the machine shall not miss it. */
+const ROOM_BYTES = 4 * 1024 ** 3;
 
 /**
- * One embedded PostgreSQL for the whole run, and compiled code that every process of the run shares (it halves the start
- * of a server or a command), in a folder that goes away with it.
+ * A folder for all that the run writes, one embedded PostgreSQL, and compiled code that its processes share (it halves
+ * the start of a server or a command). All of it goes away with the run.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await sweepAbandoned();
-  const folder = mkdtempSync(join(tmpdir(), PREFIX));
+  const place = inMemory() ?? tmpdir();
+  for (const each of new Set([place, tmpdir()])) await sweepAbandoned(each);
+  const folder = mkdtempSync(join(place, PREFIX));
+  chmodSync(folder, 0o1777); // as /tmp itself: PostgreSQL and others run as users of their own
+  process.env.TMPDIR = folder;
   process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled');
   const dataDir = join(folder, 'data');
   const lock = lockDataDir(dataDir);
@@ -27,8 +43,28 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     await embedded.stop();
     lock.release();
-    rmSync(folder, { recursive: true, force: true });
+    process.env.TMPDIR = place;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
+}
+
+/** Hundreds of databases come and go: in memory that takes half the time, where there is room and programs may run. */
+function inMemory(): string | null {
+  const place = '/dev/shm';
+  if (process.env.TMPDIR !== undefined || !existsSync(place) || process.availableMemory() < ROOM_BYTES) return null;
+  const { bavail, bsize } = statfsSync(place);
+  if (bavail * bsize < ROOM_BYTES) return null;
+  const program = join(place, `${PREFIX}${process.pid}`);
+  try {
+    writeFileSync(program, '', { mode: 0o700 });
+    accessSync(program, constants.X_OK);
+    return place;
+  } catch {
+    // Not for us to write, or mounted noexec: then the disk it is.
+    return null;
+  } finally {
+    rmSync(program, { force: true });
+  }
 }
 
 /** It never outlives a crash of the machine, so nothing of it has to reach a disk. What is durable has tests of its own. */
@@ -42,10 +78,10 @@ async function forgetful(url: string): Promise<void> {
 }
 
 /** Runs that were killed left their PostgreSQL and its folder behind; those nobody holds any more are ended here. */
-async function sweepAbandoned(): Promise<void> {
+async function sweepAbandoned(place: string): Promise<void> {
   const before = Date.now() - 10 * 60_000;
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
-    const folder = join(tmpdir(), name);
+  for (const name of readdirSync(place).filter((entry) => entry.startsWith(PREFIX))) {
+    const folder = join(place, name);
     const dataDir = join(folder, 'data');
     if (!existsSync(join(dataDir, 'gerbang.lock')) || statSync(folder).mtimeMs > before) continue;
     if (runningServer(dataDir) !== null) continue;

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, vi } from 'vitest';
+import { isRunning } from '#test/support/holder';
 
 const main = fileURLToPath(new URL('../../policy-server/main.ts', import.meta.url));
 const cli = fileURLToPath(new URL('../../policy-server/cli.ts', import.meta.url));
@@ -50,16 +51,21 @@ afterAll(async () => {
   const ended = [...launched].map((child) => once(child, 'close'));
   for (const child of launched) child.kill('SIGTERM');
   await Promise.all(ended);
-  for (const folder of dataDirs) stopPostgresOf(folder);
+  for (const folder of dataDirs) {
+    await stopPostgresOf(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 /** A node that was killed leaves its PostgreSQL to the next start, which after the last test never comes. */
-function stopPostgresOf(dataDir: string): void {
+async function stopPostgresOf(dataDir: string): Promise<void> {
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
   const commandLine = `/proc/${pid}/cmdline`;
-  if (existsSync(commandLine) && readFileSync(commandLine, 'utf8').includes(dataDir)) process.kill(pid, 'SIGINT');
+  if (!existsSync(commandLine) || !readFileSync(commandLine, 'utf8').includes(dataDir)) return;
+  process.kill(pid, 'SIGINT');
+  await vi.waitUntil(() => !isRunning(pid), { timeout: 20_000, interval: 20 });
 }
 
 export function launchNode(env: Record<string, string>): Node {

@@ -113,7 +113,7 @@ const NOT_REACHED: readonly string[] = [STOPPED, 'stopped before it was their tu
 
 function whyWords(context: Context, why: string): string {
   const key = `jobs.why-${why.replaceAll(' ', '-')}`;
-  return hasWords(context.language, key) ? context.t(key) : why;
+  return hasWords(context.language, key) ? context.t(key) : context.said(why);
 }
 
 function remaining(context: Context, ms: number): string {

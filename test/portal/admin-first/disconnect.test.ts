@@ -140,16 +140,14 @@ test('a session that is over, or is another customer’s, is not asked for', asy
   expect(asked).toEqual([]);
 });
 
-const ROLES = ['owner', 'admin', 'customer-service', 'technician'];
-
-test.each(STAFF_ROLES)('%s ends a session, or sees no button and is refused', async (role) => {
+test.each(STAFF_ROLES)('%s may end a session', async (role) => {
   const { id, sessions } = await online();
   const act = `/customers/${id}/disconnect/${sessions[0]}`;
   const staff = await pages.loginStaff(role);
   const page = await staff.open(`/customers/${id}`);
-  expect(page.text.includes(`href="${act}"`)).toBe(ROLES.includes(role));
+  expect(page.text).toContain(`href="${act}"`);
   await staff.open('/account');
   const asked = await staff.submit(act, { reason: 'redial' });
-  expect(asked.status).toBe(ROLES.includes(role) ? 200 : 403);
-  expect(textOf(asked.text).includes('Router diminta memutus sesi')).toBe(ROLES.includes(role));
+  expect(asked.status).toBe(200);
+  expect(textOf(asked.text)).toContain('Router diminta memutus sesi');
 });
