@@ -10,8 +10,8 @@ export const config = defineConfig({
     maxWorkers: 3, // of two cores: many a test waits
     sequence: { sequencer: LongestFirst },
     // Each is far quicker; a machine that is busy with something else must not fail it.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     reporters: ['default'],
     restoreMocks: true,

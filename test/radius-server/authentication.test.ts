@@ -364,13 +364,13 @@ describe('the time a Reject takes (A15)', () => {
   });
 
   test('delays are spread over the whole span', async () => {
-    udp = await startServer({ settings: { rejectDelayMs: { least: 100, most: 300 } } });
+    udp = await startServer({ settings: { rejectDelayMs: { least: 100, most: 900 } } });
     const client = await udp.client();
     const from = performance.now();
     for (let i = 0; i < 200; i += 1) client.send(papDial('nobody', 'x', SECRET, { identifier: i }), udp.authPort);
     const delays = (await client.until(200)).map(({ atMs }) => atMs - from);
     expect(Math.min(...delays)).toBeGreaterThan(95);
-    expect(delays.filter((ms) => ms < 200).length).toBeGreaterThan(20);
-    expect(delays.filter((ms) => ms > 200).length).toBeGreaterThan(20);
+    expect(delays.filter((ms) => ms < 500).length).toBeGreaterThan(20);
+    expect(delays.filter((ms) => ms > 500).length).toBeGreaterThan(20);
   });
 });

@@ -221,6 +221,7 @@ async function start(plan: {
   for (const [name, text] of Object.entries(plan.files)) await writeFile(join(folder, name), text);
   await writeFile(join(folder, 'radiusd.conf'), plan.configuration(folder, port, plan.secret, acctPort));
   await writeFile(join(folder, 'dictionary'), '');
+  await writeFile(join(folder, 'received'), ''); // it makes no file below /dev itself, and a run may live in /dev/shm
   const child = spawn(program, ['-f', '-l', 'stdout', '-n', 'radiusd', '-d', folder], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -84,6 +84,7 @@ describe('while the database is away', () => {
     await run('suspend', 'budi');
     await vi.waitFor(async () => expect(await dial('budi')).toMatchObject({ code: 'Access-Reject' }), soon);
     await run('resume', 'budi');
+    await vi.waitFor(async () => expect(await dial('budi')).toEqual(full), soon);
   });
 });
 
