@@ -13,6 +13,8 @@ export const config = defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
+    // Less than the 5 s after which a node looks by itself: what is told by notification must be told.
+    expect: { poll: { timeout: 4_000 } },
     reporters: ['default'],
     restoreMocks: true,
   },

@@ -2,7 +2,7 @@ import type { RemoteInfo } from 'node:dgram';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Directory } from '#radius/directory';
 import { Feed } from '#radius/feed';
 import { Journal, readJournal } from '#radius/journal';
@@ -63,21 +63,21 @@ test('an Accounting-Response leaves after the record is on disk, not before', as
   disk.hold();
   heard(request(1));
   heard(request(2));
-  await vi.waitFor(() => expect(disk.syncing).toBe(1));
+  await expect.poll(() => disk.syncing).toBe(1);
   expect(replies).toEqual([]);
   disk.release();
-  await vi.waitFor(() => expect(replies).toEqual([1, 2]));
+  await expect.poll(() => replies).toEqual([1, 2]);
   expect([...readJournal(folder)]).toHaveLength(2);
 });
 
 test('C02: while the disk fails nothing is answered, however often it is asked; then all of it', async () => {
   disk.setBroken(true);
   for (let round = 0; round < 3; round += 1) for (let id = 0; id < 50; id += 1) heard(request(id));
-  await vi.waitFor(() => expect(journal.healthy).toBe(false));
+  await expect.poll(() => journal.healthy).toBe(false);
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(replies).toEqual([]);
   disk.setBroken(false);
-  await vi.waitFor(() => expect(replies).toHaveLength(50), { timeout: 2000 });
+  await expect.poll(() => replies).toHaveLength(50);
 });
 
 test('C01: a request signed with another secret, by nobody, or altered, is neither kept nor answered', async () => {
@@ -86,7 +86,7 @@ test('C01: a request signed with another secret, by nobody, or altered, is neith
   const unsigned = request(3).fill(0, 4, 20);
   for (const packet of [accountingRequest(routerOs({}), 'another secret', 1), altered, unsigned]) heard(packet);
   heard(request(4));
-  await vi.waitFor(() => expect(replies).toEqual([4]));
+  await expect.poll(() => replies).toEqual([4]);
   expect([...readJournal(folder)]).toHaveLength(1);
 });
 
@@ -102,6 +102,6 @@ test('C04, C09: what cannot be used is kept and answered all the same', async ()
       2,
     ),
   );
-  await vi.waitFor(() => expect(replies).toEqual([1, 2]));
+  await expect.poll(() => replies).toEqual([1, 2]);
   expect([...readJournal(folder)]).toHaveLength(2);
 });

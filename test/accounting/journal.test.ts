@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { octetsOf, parseAddress, printAddress } from '#radius/address';
 import type { JournalOptions } from '#radius/journal';
 import { Journal, JournalReader, readJournal, removeApplied } from '#radius/journal';
@@ -46,7 +46,7 @@ const segments = (): string[] => fs.readdirSync(folder).sort();
 /** Appends and waits until all is on disk. */
 async function written(journal: Journal, from: number, to: number): Promise<void> {
   for (let n = from; n < to; n += 1) journal.append(1, ROUTER, 1000 + n, packet(n));
-  await vi.waitFor(() => expect(journal.pending).toBe(0));
+  await expect.poll(() => journal.pending).toBe(0);
 }
 
 test('CRC-32C of "123456789" is e3069283', () => {
@@ -76,7 +76,7 @@ describe('writing', () => {
       Buffer.concat([packet(6), Buffer.alloc(50)]),
       packet(6).length,
     );
-    await vi.waitFor(() => expect(journal.pending).toBe(0));
+    await expect.poll(() => journal.pending).toBe(0);
     const entries = [...readJournal(folder)];
     expect(entries.map(({ nasId, nasAddress, receivedAt }) => [nasId, nasAddress, receivedAt])).toEqual([
       [7, '10.1.0.5', 1_763_000_000_123],
@@ -92,12 +92,12 @@ describe('writing', () => {
     const before = disk.writes;
     disk.hold();
     for (let n = 0; n < 100; n += 1) expect(journal.append(1, ROUTER, n, packet(n))).toBe(n);
-    await vi.waitFor(() => expect(disk.syncing).toBe(1));
+    await expect.poll(() => disk.syncing).toBe(1);
     for (let n = 100; n < 150; n += 1) journal.append(1, ROUTER, n, packet(n));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect([durable, disk.writes - before]).toEqual([[], 1]);
     disk.release();
-    await vi.waitFor(() => expect(journal.pending).toBe(0));
+    await expect.poll(() => journal.pending).toBe(0);
     expect([durable, disk.writes - before, disk.mostSyncing]).toEqual([[100, 150], 2, 1]);
   });
 
@@ -153,14 +153,14 @@ describe('a disk that fails', () => {
       await written(journal, 0, 5);
       fail(disk);
       for (let n = 5; n < 20; n += 1) journal.append(1, ROUTER, 1000 + n, packet(n));
-      await vi.waitFor(() => expect(journal.healthy).toBe(false));
+      await expect.poll(() => journal.healthy).toBe(false);
       const synced = disk.synced.length;
       for (let n = 20; n < 25; n += 1) expect(journal.append(1, ROUTER, 1000 + n, packet(n))).toBe(n);
       await new Promise((resolve) => setTimeout(resolve, 450));
       expect(durable.at(-1)).toBe(5);
       expect(journal.pending).toBe(20);
       mend(disk);
-      await vi.waitFor(() => expect(journal.pending).toBe(0), { timeout: 2000 });
+      await expect.poll(() => journal.pending).toBe(0);
       expect([durable.at(-1), health]).toEqual([25, [false, true]]);
       expect(disk.synced.length).toBeGreaterThan(synced);
       const read = numbersIn();
@@ -180,10 +180,10 @@ describe('a disk that fails', () => {
     };
     disk.setBroken(true);
     journal.append(1, ROUTER, 1, packet(1));
-    await vi.waitFor(() => expect(journal.healthy).toBe(false));
+    await expect.poll(() => journal.healthy).toBe(false);
     const failed = asked.at(-1)!;
     disk.setBroken(false);
-    await vi.waitFor(() => expect(journal.healthy).toBe(true), { timeout: 2000 });
+    await expect.poll(() => journal.healthy).toBe(true);
     expect(asked.filter((ino) => ino === failed)).toHaveLength(1);
   });
 
@@ -194,9 +194,9 @@ describe('a disk that fails', () => {
     let refused = 0;
     for (let n = 0; n < 5000; n += 1) if (journal.append(1, ROUTER, n, packet(n)) === -1) refused += 1;
     expect(refused).toBeGreaterThan(1000);
-    await vi.waitFor(() => expect(journal.healthy).toBe(false));
+    await expect.poll(() => journal.healthy).toBe(false);
     disk.setBroken(false);
-    await vi.waitFor(() => expect(journal.pending).toBe(0), { timeout: 2000 });
+    await expect.poll(() => journal.pending).toBe(0);
     expect(journal.append(1, ROUTER, 1, packet(1))).toBe(5000 - refused);
   });
 
@@ -207,7 +207,7 @@ describe('a disk that fails', () => {
     expect(journal.healthy).toBe(false);
     journal.append(1, ROUTER, 1, packet(1));
     disk.setRoom(1e9);
-    await vi.waitFor(() => expect(journal.pending).toBe(0), { timeout: 2000 });
+    await expect.poll(() => journal.pending).toBe(0);
     expect(numbersIn()).toEqual([1]);
   });
 });

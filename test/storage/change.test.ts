@@ -99,7 +99,7 @@ test('marks of the same subscribers from many sides, in any order, never deadloc
 test('a reader is told of subscribers, routers and policies, once, soon after the commit', async () => {
   const alone = await follow(db);
   await mark(db, [6]);
-  await expect.poll(() => alone.told, { timeout: 1_000 }).toEqual([6]);
+  await expect.poll(() => alone.told, { timeout: 3_000 }).toEqual([6]);
 
   const { told, all } = await follow(db);
   await change(db, { actor: 'system', why: 'test' }, async (tx) => {

@@ -87,7 +87,7 @@ describe('the recorder of rejected dials', () => {
     const recorder = rejectRecorder({ db: () => counting, log: quiet(), pauseMs: 5 });
     recorder.add([dial('budi', NOW), dial('budi', NOW + 5), dial('siti')]);
     recorder.add([dial('budi', NOW + 9)]);
-    await vi.waitFor(async () => expect(await rows()).toHaveLength(2));
+    await expect.poll(() => rows()).toHaveLength(2);
     expect(await rows()).toMatchObject([
       { username: 'budi', times: 3, first: NOW, last: NOW + 9 },
       { username: 'siti' },
@@ -112,10 +112,10 @@ describe('the recorder of rejected dials', () => {
     recorder.add([dial('budi')]);
     await new Promise((resolve) => setTimeout(resolve, 20));
     open = shaky;
-    await vi.waitFor(() => expect(tries).toBeGreaterThan(2));
+    await expect.poll(() => tries).toBeGreaterThan(2);
     recorder.add([dial('budi', NOW + 1)]);
     away = false;
-    await vi.waitFor(async () => expect(await rows()).toMatchObject([{ times: 2 }]));
+    await expect.poll(() => rows()).toMatchObject([{ times: 2 }]);
     expect(recorder.dropped()).toBe(0);
     await recorder.stop();
   });
@@ -126,7 +126,7 @@ describe('the recorder of rejected dials', () => {
     const recorder = rejectRecorder({ db: () => open, log, most: 3, pauseMs: 2 });
     recorder.add(['a', 'b', 'c', 'd', 'e', 'a'].map((name) => dial(name)));
     open = db;
-    await vi.waitFor(async () => expect(await rows()).toHaveLength(3));
+    await expect.poll(() => rows()).toHaveLength(3);
     await recorder.stop();
     expect(recorder.dropped()).toBe(2);
     expect(log.warn).toHaveBeenCalledWith("2 rejected dials are missing in the subscribers' timelines");
@@ -146,9 +146,9 @@ describe('the recorder of rejected dials', () => {
     };
     const recorder = rejectRecorder({ db: () => refusing, log, pauseMs: 2 });
     recorder.add([dial('a'), dial('b')]);
-    await vi.waitFor(() => expect(recorder.dropped()).toBe(2));
+    await expect.poll(() => recorder.dropped()).toBe(2);
     recorder.add([dial('c')]);
-    await vi.waitFor(async () => expect(await rows()).toMatchObject([{ username: 'c' }]));
+    await expect.poll(() => rows()).toMatchObject([{ username: 'c' }]);
     expect(log.warn).toHaveBeenCalled();
     await recorder.stop();
   });
