@@ -91,7 +91,7 @@ describe('accounting for a router that was deleted', () => {
     const intake = new Intake({ db, journalsFolder: folder, zone: ZONE, clock: () => NOON, post: () => undefined });
     const running = intake.run();
     const applied = (count: number) =>
-      vi.waitFor(() => expect(intake.metrics().recordsApplied).toBe(count), { timeout: 10_000 });
+      vi.waitFor(() => expect(intake.metrics().recordsApplied).toBe(count), { timeout: 30_000 });
     append(gone, 'budi');
     await applied(1);
     await db.execute('delete from session');

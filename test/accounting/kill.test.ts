@@ -146,7 +146,7 @@ async function drained(db: Database, journalsFolder: string): Promise<void> {
   while (reader.next(10_000) !== null);
   const run = intake.run();
   await vi.waitFor(async () => expect(await journalPosition(db, reader.id()!)).toEqual(reader.position), {
-    timeout: 20_000,
+    timeout: 30_000,
     interval: 100,
   });
   intake.stop();

@@ -83,7 +83,7 @@ test('a router of a block that is silent holds up nobody on the others, and is c
   ]);
   isDead = false;
   time.moveTo((await stateOf(trial!))!.dueAt);
-  await eventually(ending, 15_000).toEqual([
+  await eventually(ending).toEqual([
     [NORTH, 20],
     [SOUTH, 20],
   ]);

@@ -35,7 +35,7 @@ export async function start(changes: Partial<LoopOptions<LoadedEntry>> = {}): Pr
   return loop;
 }
 
-export const eventually = <T>(read: () => T | Promise<T>, timeout = 5_000) =>
+export const eventually = <T>(read: () => T | Promise<T>, timeout = 30_000) =>
   expect.poll(read, { timeout, interval: 10 });
 
 export const stateOf = (id: number) => network.state(id);

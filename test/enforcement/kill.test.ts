@@ -40,7 +40,7 @@ test('kill -9 in the middle of 600 changes, five times: the next start finishes 
   let before = 0;
   for (let kills = 0; kills < 5; kills += 1) {
     const child = start();
-    await expect.poll(told, { timeout: 10_000, interval: 5 }).toBeGreaterThan(before + 20);
+    await expect.poll(told, { timeout: 30_000, interval: 5 }).toBeGreaterThan(before + 20);
     await kill(child);
     before = await told();
     expect(before).toBeLessThan(600);
@@ -50,8 +50,8 @@ test('kill -9 in the middle of 600 changes, five times: the next start finishes 
   );
   expect(claimed!.count).toBeGreaterThan(0);
   start();
-  await expect.poll(told, { timeout: 15_000, interval: 20 }).toBe(600);
+  await expect.poll(told, { timeout: 30_000, interval: 20 }).toBe(600);
   const open = () =>
     network.db.query('select 1 from due where claimed_until is not null or attempts > 0 or due_at < now()');
-  await expect.poll(open, { timeout: 5_000, interval: 20 }).toEqual([]);
+  await expect.poll(open, { timeout: 30_000, interval: 20 }).toEqual([]);
 });

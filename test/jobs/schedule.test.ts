@@ -87,8 +87,8 @@ describe('the clocks', () => {
     const cluster = job(async () => 'done it');
     const node = job(async () => null, 'node');
     await start([cluster, node]);
-    await vi.waitFor(() => expect(count(cluster.name, 'done-before')).toBeGreaterThan(1), { timeout: 10_000 });
-    await vi.waitFor(() => expect(count(node.name, 'done-before')).toBeGreaterThan(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(count(cluster.name, 'done-before')).toBeGreaterThan(1), { timeout: 30_000 });
+    await vi.waitFor(() => expect(count(node.name, 'done-before')).toBeGreaterThan(1), { timeout: 30_000 });
     expect([count(cluster.name, 'done'), count(node.name, 'done')]).toEqual([1, 1]);
     expect(log.info).toHaveBeenCalledWith(`job ${cluster.name}: done it`);
   });
@@ -100,7 +100,7 @@ describe('the clocks', () => {
       throw new Error('disk full');
     });
     await start([shaky]);
-    await vi.waitFor(() => expect(runs).toBeGreaterThan(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(runs).toBeGreaterThan(1), { timeout: 30_000 });
     expect(log.warn).toHaveBeenCalledWith(`job ${shaky.name}: Error: disk full; it is tried again within a minute`);
   });
 
@@ -124,7 +124,7 @@ describe('the clocks', () => {
       return new Promise(() => undefined);
     }, 'node');
     await start([listening, deaf]);
-    await vi.waitFor(() => expect([listens, began]).toEqual([true, true]), { timeout: 10_000 });
+    await vi.waitFor(() => expect([listens, began]).toEqual([true, true]), { timeout: 30_000 });
     const before = performance.now();
     await schedule!.stop(300);
     expect(aborted).toBe(true);

@@ -98,7 +98,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   const opened = async (url: string) => {
     const tab = await browser.newPage();
     try {
-      await tab.goto(url, { timeout: 20_000 });
+      await tab.goto(url, { timeout: 30_000 });
       return { url: tab.url(), title: await tab.title(), text: (await tab.textContent('body')) ?? '' };
     } finally {
       await tab.close();

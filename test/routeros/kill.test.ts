@@ -35,7 +35,7 @@ test('kill -9 in the middle of 600 moves, four times: the next start finishes th
     child = spawn(process.execPath, [program, network.db.url, keyFile], { stdio: 'inherit' });
   };
   start();
-  await expect.poll(() => countIn(api, LISTS.walled), { timeout: 10_000, interval: 20 }).toBe(600);
+  await expect.poll(() => countIn(api, LISTS.walled), { timeout: 30_000, interval: 20 }).toBe(600);
   await kill();
   await network.db.execute(
     `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at)
@@ -46,19 +46,19 @@ test('kill -9 in the middle of 600 moves, four times: the next start finishes th
   await api.fault({ is: 'slow', ms: 300, on: '/ip/firewall/address-list/set' });
   for (let kills = 0, before = 0; kills < 4; kills += 1) {
     start();
-    await expect.poll(() => countIn(api, LISTS.active), { timeout: 10_000, interval: 5 }).toBeGreaterThan(before + 20);
+    await expect.poll(() => countIn(api, LISTS.active), { timeout: 30_000, interval: 5 }).toBeGreaterThan(before + 20);
     await kill();
     before = countIn(api, LISTS.active);
     expect(before).toBeLessThan(600);
     expect(api.lists()).toHaveLength(600);
   }
   start();
-  await expect.poll(() => countIn(api, LISTS.active), { timeout: 20_000, interval: 20 }).toBe(600);
+  await expect.poll(() => countIn(api, LISTS.active), { timeout: 30_000, interval: 20 }).toBe(600);
   expect(api.lists()).toHaveLength(600);
   const open = () =>
     network.db.query(
       `select 1 from due where claimed_until is not null or attempts > 0 or due_at < now()
        union all select 1 from static_address where told_list is distinct from wanted_list`,
     );
-  await expect.poll(open, { timeout: 5_000, interval: 20 }).toEqual([]);
-}, 60_000);
+  await expect.poll(open, { timeout: 30_000, interval: 20 }).toEqual([]);
+}, 120_000);

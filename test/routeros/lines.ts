@@ -36,7 +36,7 @@ export function useLines(): void {
   });
 }
 
-export const eventually = <T>(read: () => T | Promise<T>, timeout = 15_000) =>
+export const eventually = <T>(read: () => T | Promise<T>, timeout = 30_000) =>
   expect.poll(read, { timeout, interval: 10 });
 
 /** A router that runs, as it stands in the database. */

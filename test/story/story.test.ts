@@ -91,7 +91,7 @@ describeWithChromium('from postpaid to prepaid and through a package', () => {
           await office.reload();
           return office.locator('#phone').count();
         },
-        { timeout: 20_000 },
+        { timeout: 30_000 },
       )
       .toBe(1);
     await office.locator('#phone').evaluate((input) => input.closest('details')?.setAttribute('open', ''));

@@ -81,9 +81,9 @@ async function useEverything(): Promise<void> {
   for (const file of [good, bad]) writeFileSync(file, '');
   const accepted = { code: 'Access-Accept' };
   const dial = (name: string, word: string) => papDial(ports.authPort, nasSecret, name, word);
-  await vi.waitFor(async () => expect(await dial('budi', password)).toMatchObject(accepted), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await dial('budi', password)).toMatchObject(accepted), { timeout: 30_000 });
   await vi.waitFor(async () => expect(await dial('sari', importedPassword)).toMatchObject(accepted), {
-    timeout: 10_000,
+    timeout: 30_000,
   });
   await papDial(ports.authPort, nasSecret, 'budi', wrongPassword);
   const start: Parameters<typeof account>[2] = [

@@ -16,7 +16,7 @@ import {
 } from '#test/system/node';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
-const soon = { timeout: 5_000, interval: 20 };
+const soon = { timeout: 30_000, interval: 20 };
 const dataDir = newDataDir();
 const env = environment(dataDir, { RADIUS_WORKERS: '2' });
 const run = (...args: string[]) => gerbang(env, args);

@@ -10,7 +10,7 @@ const run = async (...args: string[]) => {
   if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}`);
   return ran.stdout;
 };
-const soon = { timeout: 10_000, interval: 20 };
+const soon = { timeout: 30_000, interval: 20 };
 
 let node: Node;
 let ports: Ports;

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, vi } from 'vitest';
-import { isRunning } from '#test/support/holder';
 
 const main = fileURLToPath(new URL('../../policy-server/main.ts', import.meta.url));
 const cli = fileURLToPath(new URL('../../policy-server/cli.ts', import.meta.url));
@@ -62,10 +61,18 @@ async function stopPostgresOf(dataDir: string): Promise<void> {
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  const commandLine = `/proc/${pid}/cmdline`;
-  if (!existsSync(commandLine) || !readFileSync(commandLine, 'utf8').includes(dataDir)) return;
+  if (!isPostgresOf(pid, dataDir)) return;
   process.kill(pid, 'SIGINT');
-  await vi.waitUntil(() => !isRunning(pid), { timeout: 20_000, interval: 20 });
+  await vi.waitUntil(() => !isPostgresOf(pid, dataDir), { timeout: 60_000, interval: 20 });
+}
+
+function isPostgresOf(pid: number, dataDir: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(dataDir);
+  } catch {
+    // It has ended: not a failure here, but the answer.
+    return false;
+  }
 }
 
 export function launchNode(env: Record<string, string>): Node {

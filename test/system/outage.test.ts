@@ -14,7 +14,7 @@ import {
 import { type CuttablePath, cuttablePath } from '#test/system/proxy';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
-const soon = { timeout: 20_000, interval: 100 };
+const soon = { timeout: 30_000, interval: 100 };
 const full = { code: 'Access-Accept', rateLimit: '10000k/20000k', list: 'prepaid-active' };
 
 let path: CuttablePath;

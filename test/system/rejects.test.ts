@@ -38,7 +38,7 @@ test('a dial with a wrong password is in the subscriber’s timeline within seco
       expect(items[0]).toMatchObject({ kind: 'reject', reason: 'wrong-password', nasName: 'tower', mac: MAC });
       expect(items[0]!.at).toBeGreaterThanOrEqual(before);
     },
-    { timeout: 15_000, interval: 500 },
+    { timeout: 30_000, interval: 500 },
   );
   const why = await whyOffline(db, subscriber!.id, Date.now());
   expect(why).toMatchObject({ line: { is: 'rejected', reason: 'wrong-password' }, bought: { standing: 'no-package' } });

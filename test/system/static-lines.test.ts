@@ -8,7 +8,7 @@ import { testDatabase } from '#test/support/database';
 import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 import { type RouterOsApi, startRouterOsApi } from '#test/world/routeros-api';
 
-const soon = { timeout: 25_000, interval: 20 };
+const soon = { timeout: 30_000, interval: 20 };
 let env: Record<string, string>;
 let db: Database;
 let node: Node;

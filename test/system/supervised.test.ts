@@ -42,7 +42,7 @@ test('a worker that crashes is started again, is counted and said, and is told t
   const { worker, first, heard, log, onRestart } = start(obedient);
   await first;
   worker.post('crash');
-  await vi.waitFor(() => expect(heard).toEqual(['ready', 'ready']), { timeout: 10_000 });
+  await vi.waitFor(() => expect(heard).toEqual(['ready', 'ready']), { timeout: 30_000 });
   expect(worker.restarts()).toBe(1);
   expect(onRestart).toHaveBeenCalledTimes(1);
   expect(log.error.mock.calls[0]![1]).toBe('worker ended; it is started again in 100 ms');

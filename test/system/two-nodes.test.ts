@@ -6,7 +6,7 @@ import { papDial } from '#test/system/dial';
 import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
-const soon = { timeout: 5_000, interval: 20 };
+const soon = { timeout: 30_000, interval: 20 };
 let env: Record<string, string>;
 const nodes: { node: Node; ports: Ports }[] = [];
 

@@ -164,7 +164,7 @@ test('a slow WhatsApp is waited for', async () => {
   whatsApp.fault({ delayMs: 150 });
   const people = await subscribers(3);
   await writeTo(people, 'Info');
-  await eventually(states, 15_000).toEqual({ read: 3 });
+  await eventually(states).toEqual({ read: 3 });
   expect(whatsApp.arrivals).toBe(3);
 });
 

@@ -60,7 +60,7 @@ export const stop = async (side: MessagesSide): Promise<void> => {
   await side.stop();
 };
 
-export const eventually = <T>(read: () => T | Promise<T>, timeout = 8_000) =>
+export const eventually = <T>(read: () => T | Promise<T>, timeout = 30_000) =>
   expect.poll(read, { timeout, interval: 10 });
 
 export const becomes = (side: MessagesSide, state: WhatsAppState) =>

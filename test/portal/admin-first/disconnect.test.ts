@@ -58,7 +58,7 @@ async function online(sessions = 1): Promise<Person & { readonly sessions: reado
 }
 
 const said = async (path: string): Promise<string> => textOf((await browser.open(path)).text);
-const eventually = (read: () => Promise<string>) => expect.poll(read, { timeout: 5_000, interval: 50 });
+const eventually = (read: () => Promise<string>) => expect.poll(read, { timeout: 30_000, interval: 50 });
 
 /** The page a minute later: what was done just now is in the past. */
 async function later(id: number, ms = MINUTE): Promise<string> {

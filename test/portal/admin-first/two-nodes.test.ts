@@ -28,7 +28,7 @@ async function work(): Promise<string> {
   const id = people.map((one) => one.id).join(',');
   const { path } = await first.submit('/customers/bulk/start', { do: 'pins', id });
   await expect
-    .poll(async () => (await first.fetch(`${path}/progress`)).text, { timeout: 15_000 })
+    .poll(async () => (await first.fetch(`${path}/progress`)).text, { timeout: 30_000 })
     .toContain('data-done');
   return path;
 }

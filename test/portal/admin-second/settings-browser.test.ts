@@ -148,7 +148,7 @@ describeWithChromium('messages, settings and routers in a real browser', () => {
     expect(await page.textContent('[data-pairing-code]')).toBe('ABCD1234');
     expect(line.asked).toEqual(['code for 6281234567890']);
     line.is({ state: 'connected', me: '6281234567890' });
-    await page.waitForSelector('form[action$="/unpair"]', { timeout: 15_000 });
+    await page.waitForSelector('form[action$="/unpair"]', { timeout: 30_000 });
     expect(await page.locator('#phone').count()).toBe(0);
     await context.close();
   });
@@ -161,7 +161,7 @@ describeWithChromium('messages, settings and routers in a real browser', () => {
     await page.check('input[value=cloud]');
     await page.fill('#token', 'EAAG-half-typed');
     line.is({ state: 'connected', me: '6281234567890' });
-    await page.waitForSelector('text=+6281234567890', { timeout: 15_000 });
+    await page.waitForSelector('text=+6281234567890', { timeout: 30_000 });
     expect(await page.inputValue('#token')).toBe('EAAG-half-typed');
     await context.close();
   });
@@ -180,7 +180,7 @@ describeWithChromium('messages, settings and routers in a real browser', () => {
     await page.click('form[action$="/pair"] button');
     await page.waitForSelector('.qr svg');
     line.is({ state: 'connected', me: '6281234567890' });
-    await page.waitForSelector('form[action$="/unpair"]', { timeout: 15_000 });
+    await page.waitForSelector('form[action$="/unpair"]', { timeout: 30_000 });
     await context.close();
   });
 });
