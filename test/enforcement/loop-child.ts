@@ -12,7 +12,7 @@ const ack = async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   return { is: 'done', said: 'ack' } as const;
 };
-const nases = new Map([[Number(nasId), { name: 'nas1', tags: [], coaPerSecond: 200 }]]);
+const nases = new Map([[Number(nasId), { name: 'nas1', tags: [], coaPerSecond: 100 }]]);
 await startLoop({
   db,
   clock: Date.now,

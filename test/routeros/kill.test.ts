@@ -52,6 +52,7 @@ test('kill -9 in the middle of 600 moves, four times: the next start finishes th
     expect(before).toBeLessThan(600);
     expect(api.lists()).toHaveLength(600);
   }
+  await api.fault(null);
   start();
   await expect.poll(() => countIn(api, LISTS.active), { timeout: 30_000, interval: 20 }).toBe(600);
   expect(api.lists()).toHaveLength(600);

@@ -1,4 +1,4 @@
-import { startLoop } from '#enforcement/loop';
+import { type Loop, startLoop } from '#enforcement/loop';
 import { RouterLists } from '#integrations/routeros/routers';
 import { openDatabase } from '#storage/database';
 import { loadEntries } from '#storage/facts';
@@ -9,6 +9,8 @@ import { POLICY, quiet, ScriptedDriver } from '#test/enforcement/network';
 const [url = '', keyFile = ''] = process.argv.slice(2);
 const db = openDatabase({ url, poolSize: 3 });
 const sealer = loadMasterKey(keyFile);
+// A router may be ready before the loop is.
+let loop: Loop | null = null;
 const lists = new RouterLists({
   db,
   sealer,
@@ -17,7 +19,7 @@ const lists = new RouterLists({
   onReady: (nasId) => loop?.listsReachable(nasId),
 });
 await lists.start();
-const loop = await startLoop({
+loop = await startLoop({
   db,
   clock: Date.now,
   policy: () => POLICY,
