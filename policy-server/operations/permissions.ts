@@ -4,19 +4,7 @@ import type { StaffRole } from '#storage/staff';
  * What a route asks of a role: `see` lists and pages; `subscribers` add, edit, migrate, issue PINs; `money` sell, settle,
  * cancel; `sessions` end one, so that the line dials again; `plans` and speed profiles; `network` routers, lists; `messages`; `settings`; `staff`; `audit`.
  */
-export type Permission =
-  | 'see'
-  | 'subscribers'
-  | 'money'
-  | 'sessions'
-  | 'plans'
-  | 'network'
-  | 'messages'
-  | 'settings'
-  | 'staff'
-  | 'audit';
-
-const EVERYTHING: readonly Permission[] = [
+export const PERMISSIONS = [
   'see',
   'subscribers',
   'money',
@@ -27,11 +15,12 @@ const EVERYTHING: readonly Permission[] = [
   'settings',
   'staff',
   'audit',
-];
+] as const;
+export type Permission = (typeof PERMISSIONS)[number];
 
 const ALLOWED: Readonly<Record<StaffRole, readonly Permission[]>> = {
-  owner: EVERYTHING,
-  admin: EVERYTHING,
+  owner: PERMISSIONS,
+  admin: PERMISSIONS,
   'customer-service': ['see', 'subscribers', 'money', 'sessions', 'messages'],
   technician: ['see', 'sessions', 'network'],
   'network-engineer': ['see', 'sessions', 'network', 'plans'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Instant } from '#domain/time';
+import { WHATSAPP_OFF } from '#domain/whatsapp';
 import { captiveHook } from '#http/captive';
 import { startHttp } from '#http/server';
 import type { Desk } from '#operations/desk';
@@ -149,17 +150,7 @@ export function quietLive(): Live {
     radius: () => null,
     drift: async () => [],
     whatsapp: {
-      status: () => ({
-        transport: 'off',
-        state: 'off',
-        qr: null,
-        pairingCode: null,
-        me: null,
-        since: null,
-        breakerUntil: null,
-        reason: null,
-        sentToday: 0,
-      }),
+      status: () => WHATSAPP_OFF,
       pairByQr: async () => true,
       pairByCode: async () => true,
       unpair: async () => true,
