@@ -93,11 +93,18 @@ test('an unflushed entity is written by the commit', async () => {
 test('work that another transaction was in the way of is done again: no update is lost', async () => {
   await db.query('create table counter as select 0::bigint as n');
   let runs = 0;
+  let openGate = () => {};
+  const allHaveRead = new Promise<void>((resolve) => {
+    openGate = resolve;
+  });
   const increment = () =>
     db.transaction(
       async (tx) => {
-        runs += 1;
         const [row] = await tx.query<{ n: number }>('select n from counter');
+        runs += 1;
+        // Nobody writes before all three have read the same number: two of them must come too late.
+        if (runs === 3) openGate();
+        await allHaveRead;
         await tx.query('update counter set n = $1', [row!.n + 1]);
       },
       { isolation: 'serializable' },
