@@ -106,6 +106,8 @@ const abilities = {
       if (asked.url!.endsWith('_204')) response.writeHead(204).end();
       else response.setHeader('content-type', 'text/html').end('<!doctype html><title>the internet</title>');
     });
+    // A connection that a test keeps is cut by the rules, not by a server that got tired of it on a slow machine.
+    web.keepAliveTimeout = 10 * 60_000;
     const secure = createTcpServer((socket) => {
       socket.on('error', () => socket.destroy());
       socket.on('data', () => socket.end());
