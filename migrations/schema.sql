@@ -1,6 +1,42 @@
 -- What the migrations make, for reading and for review. A test fails when it is stale; make it anew with:
 --   UPDATE=1 npx vitest run test/storage/schema.test.ts
 
+create table acs_device (
+  subscriber_id bigint not null,
+  device_id text,
+  others integer default 0 not null,
+  reading jsonb,
+  read_at timestamp with time zone,
+  asked_at timestamp with time zone not null,
+  error text,
+  constraint acs_device_pkey PRIMARY KEY (subscriber_id),
+  constraint acs_device_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
+);
+comment on column acs_device.others is 'further devices with the same PPPoE user name: a conflict for staff to see';
+
+create table acs_task (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  device_id text not null,
+  kind text not null,
+  body_sealed bytea not null,
+  state text default 'queued'::text not null,
+  acs_id text,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  due_at timestamp with time zone not null,
+  claimed_until timestamp with time zone,
+  attempts integer default 0 not null,
+  ended_at timestamp with time zone,
+  error text,
+  constraint acs_task_pkey PRIMARY KEY (id),
+  constraint acs_task_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint acs_task_kind_check CHECK ((kind = ANY (ARRAY['wifi'::text, 'reboot'::text, 'refresh'::text]))),
+  constraint acs_task_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'done'::text, 'waiting'::text, 'failed'::text])))
+);
+CREATE INDEX acs_task_by_subscriber ON public.acs_task USING btree (subscriber_id, id);
+CREATE INDEX acs_task_due ON public.acs_task USING btree (due_at) WHERE (ended_at IS NULL);
+
 create table audit (
   id bigint generated always as identity not null,
   at timestamp with time zone default now() not null,
@@ -16,6 +52,34 @@ CREATE INDEX audit_by_time ON public.audit USING btree (at, id);
 CREATE INDEX audit_by_why ON public.audit USING btree (why, at, id);
 CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE ON public.audit FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+create table auto_pay (
+  subscriber_id bigint not null,
+  method_id bigint,
+  plan_id integer,
+  begun_at timestamp with time zone not null,
+  begun_by text not null,
+  working_on text,
+  told_rupiah bigint,
+  told_at timestamp with time zone,
+  invoice_id bigint,
+  order_id text,
+  failures integer default 0 not null,
+  next_try_at timestamp with time zone not null,
+  last_error text,
+  paused_at timestamp with time zone,
+  constraint auto_pay_pkey PRIMARY KEY (subscriber_id),
+  constraint auto_pay_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id),
+  constraint auto_pay_method_id_fkey FOREIGN KEY (method_id) REFERENCES saved_method(id),
+  constraint auto_pay_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES plan(id),
+  constraint auto_pay_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
+);
+CREATE INDEX auto_pay_due ON public.auto_pay USING btree (next_try_at) WHERE (paused_at IS NULL);
+comment on column auto_pay.method_id is 'what is charged; null = from the balance';
+comment on column auto_pay.plan_id is 'the package to renew; null = the one that runs out';
+comment on column auto_pay.working_on is 'what is to be paid next: the cover that ends, or an invoice; told and tried counts are of it';
+comment on column auto_pay.order_id is 'a charge was begun whose outcome is not known yet; it is asked about, never begun again under another id';
+comment on column auto_pay.next_try_at is 'when to look at it again';
 
 create table change (
   seq bigint generated always as identity not null,
@@ -43,6 +107,23 @@ CREATE UNIQUE INDEX cover_last ON public.cover USING btree (subscriber_id) INCLU
 CREATE INDEX cover_last_by_end ON public.cover USING btree (ends_at, subscriber_id) INCLUDE (starts_at) WHERE last;
 comment on table cover is 'the times a subscriber is covered without a gap, all grants taken together; triggers on grants keep it in the same commit';
 comment on column cover.last is 'no other of this subscriber comes after it';
+
+create table credit_note (
+  id bigint generated always as identity not null,
+  number text not null,
+  invoice_id bigint not null,
+  amount_rupiah bigint not null,
+  reason text not null,
+  issued_at timestamp with time zone not null,
+  issued_by text not null,
+  constraint credit_note_pkey PRIMARY KEY (id),
+  constraint credit_note_number_key UNIQUE (number),
+  constraint credit_note_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id),
+  constraint credit_note_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint credit_note_number_check CHECK ((number <> ''::text)),
+  constraint credit_note_reason_check CHECK ((reason <> ''::text))
+);
+CREATE INDEX credit_note_by_invoice ON public.credit_note USING btree (invoice_id);
 
 create table due (
   subscriber_id bigint not null,
@@ -87,6 +168,30 @@ create table figure (
 );
 comment on table figure is 'counts of subscribers at the end of each slot of 5 minutes, for the charts';
 
+create table gateway_event (
+  id bigint generated always as identity not null,
+  gateway text not null,
+  received_at timestamp with time zone not null,
+  source inet,
+  raw_sealed bytea not null,
+  digest bytea not null,
+  order_id text,
+  status text,
+  due_at timestamp with time zone not null,
+  attempts integer default 0 not null,
+  claimed_until timestamp with time zone,
+  worked_at timestamp with time zone,
+  outcome text,
+  error text,
+  constraint gateway_event_pkey PRIMARY KEY (id),
+  constraint gateway_event_gateway_digest_key UNIQUE (gateway, digest),
+  constraint gateway_event_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text])))
+);
+CREATE INDEX gateway_event_by_order ON public.gateway_event USING btree (order_id);
+CREATE INDEX gateway_event_by_time ON public.gateway_event USING btree (received_at);
+CREATE INDEX gateway_event_due ON public.gateway_event USING btree (due_at) WHERE (worked_at IS NULL);
+comment on table gateway_event is 'the payment inbox: what gateways said, octet for octet, before anything was done about it';
+
 create table grants (
   id bigint generated always as identity not null,
   subscriber_id bigint not null,
@@ -124,6 +229,76 @@ create table installation (
 );
 comment on table installation is 'one row: what tells this installation from others in what it leaves on routers; it never changes';
 
+create table invoice (
+  id bigint generated always as identity not null,
+  public_id text not null,
+  number text not null,
+  subscriber_id bigint not null,
+  kind text not null,
+  purchase_id bigint,
+  subscription_id bigint,
+  promo_id integer,
+  issued_at timestamp with time zone not null,
+  issued_by text not null,
+  due_on date not null,
+  due_at timestamp with time zone not null,
+  service_from timestamp with time zone,
+  service_until timestamp with time zone,
+  tax_permille integer default 0 not null,
+  tax_rupiah bigint default 0 not null,
+  total_rupiah bigint not null,
+  credited_rupiah bigint default 0 not null,
+  settled_at timestamp with time zone,
+  settlements integer default 0 not null,
+  voided_at timestamp with time zone,
+  voided_by text,
+  recognised_rupiah bigint default 0 not null,
+  constraint invoice_pkey PRIMARY KEY (id),
+  constraint invoice_number_key UNIQUE (number),
+  constraint invoice_public_id_key UNIQUE (public_id),
+  constraint invoice_purchase_id_key UNIQUE (purchase_id),
+  constraint invoice_promo_id_fkey FOREIGN KEY (promo_id) REFERENCES promo(id),
+  constraint invoice_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES purchase(id),
+  constraint invoice_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint invoice_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES subscription(id),
+  constraint invoice_check CHECK (((credited_rupiah >= 0) AND (credited_rupiah <= total_rupiah))),
+  constraint invoice_check1 CHECK (((service_from IS NULL) OR (service_from < service_until))),
+  constraint invoice_check2 CHECK (((settled_at IS NULL) OR (voided_at IS NULL))),
+  constraint invoice_check3 CHECK (((kind = 'package'::text) = (purchase_id IS NOT NULL))),
+  constraint invoice_check4 CHECK (((kind <> 'period'::text) OR (subscription_id IS NOT NULL))),
+  constraint invoice_kind_check CHECK ((kind = ANY (ARRAY['package'::text, 'period'::text, 'other'::text]))),
+  constraint invoice_number_check CHECK ((number <> ''::text)),
+  constraint invoice_public_id_check CHECK ((public_id ~ '^inv_[0-9A-Za-z]{20}$'::text)),
+  constraint invoice_tax_permille_check CHECK (((tax_permille >= 0) AND (tax_permille <= 1000))),
+  constraint invoice_tax_rupiah_check CHECK ((tax_rupiah >= 0)),
+  constraint invoice_total_rupiah_check CHECK ((total_rupiah >= 0))
+);
+CREATE INDEX invoice_by_subscriber ON public.invoice USING btree (subscriber_id, id);
+CREATE INDEX invoice_by_time ON public.invoice USING btree (issued_at, id);
+CREATE INDEX invoice_open ON public.invoice USING btree (due_at) WHERE ((settled_at IS NULL) AND (voided_at IS NULL));
+CREATE INDEX invoice_owed ON public.invoice USING btree (subscriber_id, due_at) WHERE ((settled_at IS NULL) AND (voided_at IS NULL) AND (kind = 'period'::text));
+CREATE UNIQUE INDEX invoice_period ON public.invoice USING btree (subscription_id, service_from) WHERE ((kind = 'period'::text) AND (voided_at IS NULL));
+CREATE INDEX invoice_to_recognise ON public.invoice USING btree (id) WHERE ((settled_at IS NOT NULL) AND (recognised_rupiah < (total_rupiah - tax_rupiah)));
+comment on column invoice.due_at is 'the end of the local day due_on: overdue from then on';
+comment on column invoice.credited_rupiah is 'by credit notes; what is owed is total_rupiah less this';
+comment on column invoice.settlements is 'how often it was settled: a payment that is taken back makes it owed again';
+comment on column invoice.recognised_rupiah is 'of the total without tax, what is revenue by now, for the service that was given';
+
+create table invoice_line (
+  invoice_id bigint not null,
+  "position" smallint not null,
+  kind text not null,
+  description text not null,
+  plan_revision_id integer,
+  amount_rupiah bigint not null,
+  constraint invoice_line_pkey PRIMARY KEY (invoice_id, "position"),
+  constraint invoice_line_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id),
+  constraint invoice_line_plan_revision_id_fkey FOREIGN KEY (plan_revision_id) REFERENCES plan_revision(id),
+  constraint invoice_line_description_check CHECK ((description <> ''::text)),
+  constraint invoice_line_kind_check CHECK ((kind = ANY (ARRAY['plan'::text, 'proration'::text, 'discount'::text, 'tax'::text, 'other'::text]))),
+  constraint invoice_line_position_check CHECK (("position" > 0))
+);
+
 create table job_run (
   job text not null,
   slot timestamp with time zone not null,
@@ -139,6 +314,55 @@ create table journal_position (
   constraint journal_position_pkey PRIMARY KEY (journal)
 );
 comment on table journal_position is 'how far each accounting journal is applied; moved in the transaction that applies';
+
+create table ledger_day (
+  day date not null,
+  transactions integer not null,
+  previous_hash bytea not null,
+  hash bytea not null,
+  closed_at timestamp with time zone not null,
+  constraint ledger_day_pkey PRIMARY KEY (day)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_day FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();
+comment on table ledger_day is 'each closed day sealed by SHA-256 over the day before and all its transactions: nothing can be slipped in or taken out unseen';
+
+create table ledger_entry (
+  transaction_id bigint not null,
+  "position" smallint not null,
+  account text not null,
+  subscriber_id bigint,
+  amount_rupiah bigint not null,
+  constraint ledger_entry_pkey PRIMARY KEY (transaction_id, "position"),
+  constraint ledger_entry_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES ledger_transaction(id),
+  constraint ledger_entry_account_check CHECK ((account <> ''::text)),
+  constraint ledger_entry_amount_rupiah_check CHECK ((amount_rupiah <> 0)),
+  constraint ledger_entry_check CHECK (((account = 'customer-credit'::text) = (subscriber_id IS NOT NULL))),
+  constraint ledger_entry_position_check CHECK (("position" > 0))
+);
+CREATE INDEX ledger_entry_by_account ON public.ledger_entry USING btree (account, transaction_id);
+CREATE INDEX ledger_entry_of_customer ON public.ledger_entry USING btree (subscriber_id) INCLUDE (amount_rupiah) WHERE (subscriber_id IS NOT NULL);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();
+CREATE CONSTRAINT TRIGGER balances AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balances();
+CREATE TRIGGER closed_day AFTER INSERT ON public.ledger_entry REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_closed_day();
+comment on column ledger_entry.amount_rupiah is 'debit above zero, credit below';
+
+create table ledger_transaction (
+  id bigint generated always as identity not null,
+  day date not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  reference text not null,
+  subscriber_id bigint,
+  detail jsonb default '{}'::jsonb not null,
+  constraint ledger_transaction_pkey PRIMARY KEY (id),
+  constraint ledger_transaction_reference_key UNIQUE (reference),
+  constraint ledger_transaction_kind_check CHECK ((kind <> ''::text)),
+  constraint ledger_transaction_reference_check CHECK ((reference <> ''::text))
+);
+CREATE INDEX ledger_transaction_by_day ON public.ledger_transaction USING btree (day, id);
+CREATE INDEX ledger_transaction_by_subscriber ON public.ledger_transaction USING btree (subscriber_id, id) WHERE (subscriber_id IS NOT NULL);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transaction FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();
+CREATE TRIGGER open_day BEFORE INSERT ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION ledger_open_day();
 
 create table login_budget (
   bucket text not null,
@@ -219,6 +443,7 @@ create table nas (
   api_seen_at timestamp with time zone,
   api_error text,
   recognises_lines boolean default true not null,
+  script_garden text[],
   constraint nas_pkey PRIMARY KEY (id),
   constraint nas_address_key UNIQUE (address),
   constraint nas_name_key UNIQUE (name),
@@ -237,25 +462,107 @@ comment on column nas.api_host is 'where the RouterOS API answers; null = at the
 comment on column nas.api_fingerprint is 'SHA-256 of the certificate that was trusted at the first connection (pinned)';
 comment on column nas.api_seen_at is 'when the RouterOS API last answered; api_error says why it last did not, null after a success';
 comment on column nas.recognises_lines is 'the splash page greets a line by its source address when that is the live Framed-IP of a session here';
+comment on column nas.script_garden is 'what the walled garden of the script made last holds; null = none was made since there are gateways';
+
+create table number_counter (
+  series text not null,
+  year integer not null,
+  last integer not null,
+  constraint number_counter_pkey PRIMARY KEY (series, year),
+  constraint number_counter_last_check CHECK ((last > 0))
+);
+comment on table number_counter is 'the number given last in a series of a year; its row is locked until what has the number is committed, so that none is skipped';
 
 create table payment (
   id bigint generated always as identity not null,
-  purchase_id bigint not null,
+  purchase_id bigint,
   subscriber_id bigint not null,
   method text not null,
   amount_rupiah bigint not null,
   received_at timestamp with time zone not null,
   received_by text not null,
   note text default ''::text not null,
+  invoice_id bigint,
+  intent_id bigint,
+  gateway text,
+  gateway_ref text,
+  receipt_number text,
+  once_key text,
   constraint payment_pkey PRIMARY KEY (id),
+  constraint payment_gateway_gateway_ref_key UNIQUE (gateway, gateway_ref),
+  constraint payment_once_key_key UNIQUE (once_key),
+  constraint payment_receipt_number_key UNIQUE (receipt_number),
+  constraint payment_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES payment_intent(id),
+  constraint payment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id),
   constraint payment_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES purchase(id),
   constraint payment_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
   constraint payment_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint payment_check CHECK (((gateway IS NULL) = (gateway_ref IS NULL))),
+  constraint payment_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text]))),
   constraint payment_method_check CHECK ((method <> ''::text))
 );
+CREATE INDEX payment_by_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL);
 CREATE INDEX payment_by_purchase ON public.payment USING btree (purchase_id);
 CREATE INDEX payment_by_subscriber ON public.payment USING btree (subscriber_id, id);
 CREATE INDEX payment_by_time ON public.payment USING btree (received_at) INCLUDE (amount_rupiah, method);
+comment on column payment.gateway_ref is 'the gateway''s own number of the payment: it counts once';
+comment on column payment.receipt_number is 'given when its receipt is first asked for, without gaps';
+comment on column payment.once_key is 'of the form that told of money by hand: sent twice, it counts once';
+
+create table payment_intent (
+  id bigint generated always as identity not null,
+  order_id text not null,
+  gateway text not null,
+  subscriber_id bigint not null,
+  invoice_id bigint,
+  amount_rupiah bigint not null,
+  state text default 'created'::text not null,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  claimed_until timestamp with time zone,
+  gateway_id text,
+  link_sealed bytea,
+  expires_at timestamp with time zone,
+  paid_at timestamp with time zone,
+  closed_at timestamp with time zone,
+  save_method boolean default false not null,
+  polls integer default 0 not null,
+  next_poll_at timestamp with time zone,
+  last_asked_at timestamp with time zone,
+  last_answer text,
+  method_id bigint,
+  constraint payment_intent_pkey PRIMARY KEY (id),
+  constraint payment_intent_order_id_key UNIQUE (order_id),
+  constraint payment_intent_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id),
+  constraint payment_intent_method_id_fkey FOREIGN KEY (method_id) REFERENCES saved_method(id),
+  constraint payment_intent_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint payment_intent_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint payment_intent_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text]))),
+  constraint payment_intent_order_id_check CHECK ((order_id ~ '^[A-Za-z0-9._~-]{1,50}$'::text)),
+  constraint payment_intent_state_check CHECK ((state = ANY (ARRAY['created'::text, 'pending'::text, 'review'::text, 'paid'::text, 'expired'::text, 'denied'::text, 'cancelled'::text, 'failed'::text, 'reversed'::text])))
+);
+CREATE INDEX payment_intent_by_invoice ON public.payment_intent USING btree (invoice_id);
+CREATE INDEX payment_intent_by_subscriber ON public.payment_intent USING btree (subscriber_id, id);
+CREATE INDEX payment_intent_by_time ON public.payment_intent USING btree (created_at);
+CREATE INDEX payment_intent_due ON public.payment_intent USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);
+CREATE UNIQUE INDEX payment_intent_open ON public.payment_intent USING btree (invoice_id) WHERE ((closed_at IS NULL) AND (invoice_id IS NOT NULL));
+CREATE INDEX payment_intent_to_keep ON public.payment_intent USING btree (paid_at) WHERE (save_method AND (state = 'paid'::text));
+comment on table payment_intent is 'one attempt to be paid at a gateway; any of them that is paid settles, also one that was closed';
+comment on column payment_intent.claimed_until is 'somebody is asking the gateway for its link until then';
+comment on column payment_intent.closed_at is 'its link is no longer offered';
+comment on column payment_intent.method_id is 'the saved method that is charged, without a link; null = the customer pays by the link';
+
+create table payment_opening (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  intent_id bigint not null,
+  opened_at timestamp with time zone not null,
+  opened_by text not null,
+  constraint payment_opening_pkey PRIMARY KEY (id),
+  constraint payment_opening_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES payment_intent(id),
+  constraint payment_opening_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id)
+);
+CREATE INDEX payment_opening_by_subscriber ON public.payment_opening USING btree (subscriber_id, opened_at);
 
 create table plan (
   id integer generated always as identity not null,
@@ -351,6 +658,31 @@ create table prepaid_move (
 CREATE UNIQUE INDEX prepaid_move_standing ON public.prepaid_move USING btree (subscriber_id) WHERE (undone_at IS NULL);
 comment on table prepaid_move is 'each move from postpaid to prepaid, with the grants it ended, so that it can be undone';
 
+create table promo (
+  id integer generated always as identity not null,
+  code text not null,
+  percent integer,
+  fixed_rupiah bigint,
+  most_uses integer,
+  most_uses_each integer default 1 not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  plan_ids integer[] default '{}'::integer[] not null,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  disabled_at timestamp with time zone,
+  constraint promo_pkey PRIMARY KEY (id),
+  constraint promo_code_key UNIQUE (code),
+  constraint promo_check CHECK ((num_nonnulls(percent, fixed_rupiah) = 1)),
+  constraint promo_check1 CHECK ((starts_at < ends_at)),
+  constraint promo_code_check CHECK ((code ~ '^[A-Z0-9][A-Z0-9-]{1,30}$'::text)),
+  constraint promo_fixed_rupiah_check CHECK ((fixed_rupiah > 0)),
+  constraint promo_most_uses_check CHECK ((most_uses > 0)),
+  constraint promo_most_uses_each_check CHECK ((most_uses_each > 0)),
+  constraint promo_percent_check CHECK (((percent >= 1) AND (percent <= 100)))
+);
+comment on column promo.plan_ids is 'the plans it is for; empty = all';
+
 create table purchase (
   id bigint generated always as identity not null,
   number text not null,
@@ -365,6 +697,9 @@ create table purchase (
   cancelled_by text,
   granted_at timestamp with time zone,
   grant_id bigint,
+  replaces bigint[] default '{}'::bigint[] not null,
+  ends_at timestamp with time zone,
+  list_price bigint,
   constraint purchase_pkey PRIMARY KEY (id),
   constraint purchase_grant_id_key UNIQUE (grant_id),
   constraint purchase_number_key UNIQUE (number),
@@ -383,6 +718,8 @@ CREATE INDEX purchase_by_time ON public.purchase USING btree (ordered_at);
 CREATE INDEX purchase_open ON public.purchase USING btree (expires_at) WHERE ((cancelled_at IS NULL) AND (grant_id IS NULL));
 comment on table purchase is 'a package a subscriber wants; waiting, expired or done is computed from these acts';
 comment on column purchase.begins is 'when the cover in force ends (now, if there is none), or now in any case';
+comment on column purchase.replaces is 'the grants that end when this one is settled (a change of package)';
+comment on column purchase.ends_at is 'where the grant ends; null = after the period of the plan';
 
 create table quarantine (
   id bigint generated always as identity not null,
@@ -395,6 +732,55 @@ create table quarantine (
   constraint quarantine_pkey PRIMARY KEY (id),
   constraint quarantine_journal_segment_offset_key UNIQUE (journal, segment, "offset")
 );
+
+create table refund (
+  id bigint generated always as identity not null,
+  payment_id bigint not null,
+  kind text not null,
+  amount_rupiah bigint not null,
+  at timestamp with time zone not null,
+  by text not null,
+  reason text default ''::text not null,
+  gateway_key text,
+  constraint refund_pkey PRIMARY KEY (id),
+  constraint refund_gateway_key_key UNIQUE (gateway_key),
+  constraint refund_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id),
+  constraint refund_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint refund_kind_check CHECK ((kind = ANY (ARRAY['refund'::text, 'reversal'::text, 'chargeback'::text])))
+);
+CREATE INDEX refund_by_payment ON public.refund USING btree (payment_id);
+CREATE INDEX refund_by_time ON public.refund USING btree (at);
+
+create table refund_order (
+  id bigint generated always as identity not null,
+  payment_id bigint,
+  unmatched_id bigint,
+  gateway_key text not null,
+  amount_rupiah bigint not null,
+  back_rupiah bigint not null,
+  reason text not null,
+  asked_at timestamp with time zone not null,
+  asked_by text not null,
+  due_at timestamp with time zone not null,
+  attempts integer default 0 not null,
+  accepted_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  error text,
+  constraint refund_order_pkey PRIMARY KEY (id),
+  constraint refund_order_gateway_key_key UNIQUE (gateway_key),
+  constraint refund_order_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id),
+  constraint refund_order_unmatched_id_fkey FOREIGN KEY (unmatched_id) REFERENCES unmatched_money(id),
+  constraint refund_order_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint refund_order_check CHECK ((back_rupiah >= amount_rupiah)),
+  constraint refund_order_check1 CHECK ((num_nonnulls(payment_id, unmatched_id) = 1)),
+  constraint refund_order_reason_check CHECK ((reason <> ''::text))
+);
+CREATE INDEX refund_order_by_payment ON public.refund_order USING btree (payment_id);
+CREATE INDEX refund_order_due ON public.refund_order USING btree (due_at) WHERE (ended_at IS NULL);
+CREATE UNIQUE INDEX refund_order_of_payment ON public.refund_order USING btree (payment_id) WHERE ((ended_at IS NULL) AND (payment_id IS NOT NULL));
+CREATE UNIQUE INDEX refund_order_of_unmatched ON public.refund_order USING btree (unmatched_id) WHERE ((ended_at IS NULL) AND (unmatched_id IS NOT NULL));
+comment on table refund_order is 'money that a gateway is to give back: asked with the same key until it says yes or no, so that it happens once';
+comment on column refund_order.back_rupiah is 'what of the payment is back in all when this is done';
 
 create table rejected_dial (
   id bigint generated always as identity not null,
@@ -412,6 +798,24 @@ CREATE INDEX rejected_dial_by_subscriber ON public.rejected_dial USING btree (su
 CREATE INDEX rejected_dial_by_time ON public.rejected_dial USING btree (last_at);
 CREATE INDEX rejected_dial_by_username ON public.rejected_dial USING btree (username, last_at);
 comment on table rejected_dial is 'one row for a run of equal rejects within ten minutes';
+
+create table saved_method (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  gateway text not null,
+  kind text not null,
+  label text not null,
+  token_sealed bytea not null,
+  expires_at timestamp with time zone,
+  saved_at timestamp with time zone not null,
+  removed_at timestamp with time zone,
+  constraint saved_method_pkey PRIMARY KEY (id),
+  constraint saved_method_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint saved_method_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text]))),
+  constraint saved_method_kind_check CHECK ((kind = ANY (ARRAY['card'::text, 'e-wallet'::text]))),
+  constraint saved_method_label_check CHECK ((label <> ''::text))
+);
+CREATE INDEX saved_method_by_subscriber ON public.saved_method USING btree (subscriber_id) WHERE (removed_at IS NULL);
 
 create table sealed_setting (
   key text not null,
@@ -613,6 +1017,50 @@ comment on column subscriber.version is 'the sequence number of the newest row i
 comment on column subscriber.nas_id is 'of a static line: the router whose address-lists hold its addresses';
 comment on column subscriber.search is 'what the search field of the lists looks in';
 
+create table subscription (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  plan_id integer not null,
+  billing_day integer not null,
+  next_on date not null,
+  grant_id bigint,
+  started_at timestamp with time zone not null,
+  started_by text not null,
+  ended_at timestamp with time zone,
+  ended_by text,
+  constraint subscription_pkey PRIMARY KEY (id),
+  constraint subscription_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants(id),
+  constraint subscription_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES plan(id),
+  constraint subscription_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint subscription_billing_day_check CHECK (((billing_day >= 1) AND (billing_day <= 31)))
+);
+CREATE INDEX subscription_next ON public.subscription USING btree (next_on) WHERE (ended_at IS NULL);
+CREATE UNIQUE INDEX subscription_running ON public.subscription USING btree (subscriber_id) WHERE (ended_at IS NULL);
+comment on table subscription is 'the plan a postpaid subscriber is billed for; billing_day is the anchor, kept through short months';
+comment on column subscription.next_on is 'the local date on which the next period begins, for which the next invoice is';
+comment on column subscription.grant_id is 'what covers the line in the period that runs; null before the first';
+
+create table unmatched_money (
+  id bigint generated always as identity not null,
+  gateway text not null,
+  gateway_ref text not null,
+  order_id text not null,
+  intent_id bigint,
+  amount_rupiah bigint not null,
+  reason text not null,
+  seen_at timestamp with time zone not null,
+  resolved_at timestamp with time zone,
+  resolved_by text,
+  resolution text,
+  constraint unmatched_money_pkey PRIMARY KEY (id),
+  constraint unmatched_money_gateway_gateway_ref_key UNIQUE (gateway, gateway_ref),
+  constraint unmatched_money_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES payment_intent(id),
+  constraint unmatched_money_amount_rupiah_check CHECK ((amount_rupiah > 0)),
+  constraint unmatched_money_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text]))),
+  constraint unmatched_money_reason_check CHECK ((reason = ANY (ARRAY['unknown-order'::text, 'wrong-amount'::text, 'wrong-currency'::text, 'paid-again'::text])))
+);
+CREATE INDEX unmatched_money_open ON public.unmatched_money USING btree (id) WHERE (resolved_at IS NULL);
+
 create table usage_daily (
   subscriber_id bigint not null,
   day date not null,
@@ -640,6 +1088,37 @@ create table usage_yearly (
   constraint usage_yearly_pkey PRIMARY KEY (subscriber_id, year)
 ) with (fillfactor=50);
 comment on column usage_yearly.running is 'the same from January to the end of its n-th month; months past the retention are taken out again';
+
+create table wallet_link (
+  id bigint generated always as identity not null,
+  subscriber_id bigint not null,
+  gateway text not null,
+  state text default 'waiting'::text not null,
+  label text,
+  account_sealed bytea default '\x'::bytea not null,
+  account_digest bytea,
+  method_id bigint,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  next_look_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint wallet_link_pkey PRIMARY KEY (id),
+  constraint wallet_link_method_id_fkey FOREIGN KEY (method_id) REFERENCES saved_method(id),
+  constraint wallet_link_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
+  constraint wallet_link_check CHECK (((next_look_at IS NOT NULL) = (state = ANY (ARRAY['waiting'::text, 'unlinking'::text])))),
+  constraint wallet_link_check1 CHECK (((ended_at IS NOT NULL) = (state = 'ended'::text))),
+  constraint wallet_link_check2 CHECK (((method_id IS NOT NULL) OR (state <> 'linked'::text))),
+  constraint wallet_link_gateway_check CHECK ((gateway = ANY (ARRAY['midtrans'::text, 'xendit'::text]))),
+  constraint wallet_link_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'linked'::text, 'unlinking'::text, 'ended'::text])))
+);
+CREATE UNIQUE INDEX wallet_link_account ON public.wallet_link USING btree (gateway, account_digest) WHERE (state <> 'ended'::text);
+CREATE INDEX wallet_link_by_method ON public.wallet_link USING btree (method_id) WHERE (method_id IS NOT NULL);
+CREATE INDEX wallet_link_by_subscriber ON public.wallet_link USING btree (subscriber_id, id);
+CREATE INDEX wallet_link_due ON public.wallet_link USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
+CREATE UNIQUE INDEX wallet_link_open ON public.wallet_link USING btree (subscriber_id) WHERE (state = 'waiting'::text);
+comment on table wallet_link is 'an e-wallet that is linked at a gateway, from when the customer asked until it is unlinked there';
+comment on column wallet_link.account_sealed is 'the page where the customer agrees, and by what the gateway knows the wallet';
+comment on column wallet_link.account_digest is 'SHA-256 of the latter: a wallet is linked for one subscriber at a time';
 
 create table web_session (
   token_hash bytea not null,
@@ -814,6 +1293,45 @@ CREATE OR REPLACE FUNCTION public.gtrgm_union(internal, internal)
  LANGUAGE c
  IMMUTABLE PARALLEL SAFE STRICT
 AS '$libdir/pg_trgm', $function$gtrgm_union$function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_balances()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select sum(amount_rupiah) from ledger_entry where transaction_id = new.transaction_id) <> 0 then
+    raise exception 'ledger transaction % does not sum to zero', new.transaction_id using errcode = 'check_violation';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_closed_day()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from added join ledger_transaction t on t.id = added.transaction_id where t.day <= (select max(day) from ledger_day)) then
+    raise exception 'a closed day of the ledger gets no more entries' using errcode = 'restrict_violation';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_is_append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the ledger is only added to: % of % is refused', lower(tg_op), tg_table_name using errcode = 'restrict_violation';
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_open_day()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.day := greatest(new.day, (select max(day) + 1 from ledger_day));
+  return new;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger

@@ -92,7 +92,7 @@ export type ActivityPeriod = Days & { readonly paidFrom: Instant; readonly paidT
 
 /**
  * What these subscribers used on the days of the period, in their order; who used nothing is left out. Paid is what came in
- * from `paidFrom` until just before `paidTo`.
+ * from `paidFrom` until just before `paidTo`, less what went back then.
  */
 export async function activityOf(
   q: Queryable,
@@ -101,8 +101,11 @@ export async function activityOf(
 ): Promise<Activity[]> {
   return q.query<Activity>(
     `select s.id as "subscriberId", s.username, s.name, used.*,
-            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id
-                       and received_at >= $4::timestamptz and received_at < $5::timestamptz), 0)::bigint as rupiah
+            (coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id
+                        and received_at >= $4::timestamptz and received_at < $5::timestamptz), 0)
+             - coalesce((select sum(refund.amount_rupiah) from refund join payment on payment.id = payment_id
+                          where subscriber_id = s.id and refund.at >= $4::timestamptz and refund.at < $5::timestamptz), 0)
+            )::bigint as rupiah
        from unnest($1::bigint[]) with ordinality ranked (id, place) join subscriber s on s.id = ranked.id
             cross join lateral (
               select sum(up)::bigint as "upBytes", sum(down)::bigint as "downBytes", count(distinct day) as days, max(day) as "lastDay"

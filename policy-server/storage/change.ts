@@ -11,6 +11,8 @@ export type Why = {
   readonly subscriberId?: number;
   /** What else one must know to understand it later. Never a secret. */
   readonly detail?: Readonly<Record<string, unknown>>;
+  /** Set while it was being done: it changed nothing, and leaves no row. */
+  readonly nothing?: boolean;
 };
 
 /** A transaction that changes facts: it says whose, so that directories and enforcement take notice at its commit. */
@@ -32,29 +34,49 @@ export function change<Result>(
   why: Why,
   work: (tx: ChangeTransaction) => Promise<Result>,
 ): Promise<Result> {
+  return db.transaction((tx) => audited(tx, why, work));
+}
+
+/** A change of its own, to be committed together with others. */
+export type Change<Result> = { readonly why: Why; readonly work: (tx: ChangeTransaction) => Promise<Result> };
+
+/** Many changes, one after another, in one commit: as `change`, each with its own audit row. All of them are done, or none. */
+export function changeTogether<Result>(db: Database, changes: readonly Change<Result>[]): Promise<Result[]> {
   return db.transaction(async (tx) => {
-    const marked = new Set<number>();
-    const result = await work({
-      query: tx.query,
-      execute: tx.execute,
-      get em() {
-        return tx.em;
-      },
-      mark: async (subscriberIds) => {
-        for (const id of subscriberIds) marked.add(id);
-        await mark(tx, subscriberIds);
-      },
-      markNas: (nasId) => markTopic(tx, 'nas', nasId),
-      markPolicy: (revisionId) => markTopic(tx, 'policy', revisionId),
-    });
-    const [only] = marked.size === 1 ? marked : [];
-    await tx.query(
-      'insert into audit (actor, why, subscriber_id, detail) values ($1, $2, $3, $4)',
-      [why.actor, why.why, why.subscriberId ?? only ?? null, json(why.detail ?? {})],
-      'audit-insert',
-    );
-    return result;
+    const results: Result[] = [];
+    for (const { why, work } of changes) results.push(await audited(tx, why, work));
+    return results;
   });
+}
+
+async function audited<Result>(
+  tx: Transaction,
+  why: Why,
+  work: (tx: ChangeTransaction) => Promise<Result>,
+): Promise<Result> {
+  const marked = new Set<number>();
+  const result = await work({
+    query: tx.query,
+    execute: tx.execute,
+    get em() {
+      return tx.em;
+    },
+    mark: async (subscriberIds) => {
+      const unmarked = subscriberIds.filter((id) => !marked.has(id));
+      for (const id of unmarked) marked.add(id);
+      await mark(tx, unmarked);
+    },
+    markNas: (nasId) => markTopic(tx, 'nas', nasId),
+    markPolicy: (revisionId) => markTopic(tx, 'policy', revisionId),
+  });
+  if (why.nothing === true) return result;
+  const [only] = marked.size === 1 ? marked : [];
+  await tx.query(
+    'insert into audit (actor, why, subscriber_id, detail) values ($1, $2, $3, $4)',
+    [why.actor, why.why, why.subscriberId ?? only ?? null, json(why.detail ?? {})],
+    'audit-insert',
+  );
+  return result;
 }
 
 /**

@@ -2,6 +2,7 @@ import { localMonthStart, type Span } from '#domain/calendar';
 import { DAY, HOUR, type Instant, localMidnight, MINUTE } from '#domain/time';
 import { type Queryable, timestamp } from '#storage/database';
 import { depleted, GRANT_UNTIL, goesOn, isCovered, isFree, LAST_COVER, wasCovered } from '#storage/standing';
+import { unmatchedWaiting } from '#storage/unmatched';
 
 /** One number of the dashboard, and what it was a week ago; null where that is not known (a new installation). */
 export type Kpi = { readonly now: number; readonly weekAgo: number | null };
@@ -16,7 +17,7 @@ export type Kpis = {
   readonly expired: Kpi;
   readonly depleted: Kpi;
   readonly online: Kpi;
-  /** Rupiah received since local midnight; a week ago, until the same time of that day. */
+  /** Rupiah received since local midnight, less what went back; a week ago, until the same time of that day. */
   readonly revenueToday: Kpi;
   /** Rupiah received since the first of the local month, as of now and as of a week ago. */
   readonly revenueThisMonth: Kpi;
@@ -130,7 +131,8 @@ export async function figuresBetween(q: Queryable, from: Instant, to: Instant, m
 
 async function revenues(q: Queryable, spans: readonly (readonly [Instant, Instant])[]): Promise<number[]> {
   const rows = await q.query<{ rupiah: number }>(
-    `select coalesce((select sum(amount_rupiah) from payment where received_at >= span.from and received_at < span.to), 0)::bigint as rupiah
+    `select (coalesce((select sum(amount_rupiah) from payment where received_at >= span.from and received_at < span.to), 0)
+            - coalesce((select sum(amount_rupiah) from refund where at >= span.from and at < span.to), 0))::bigint as rupiah
        from unnest($1::timestamptz[], $2::timestamptz[]) with ordinality as span ("from", "to", place) order by place`,
     [spans.map(([from]) => timestamp(from)), spans.map(([, to]) => timestamp(to))],
   );
@@ -202,16 +204,23 @@ export type Attention = {
   readonly overdueEnforcement: number;
   /** Orders that wait for their money. */
   readonly waitingPurchases: number;
+  /** Money of gateways that fits nothing. */
+  readonly unmatched: Awaited<ReturnType<typeof unmatchedWaiting>>;
+  /** Refunds that a gateway was asked for a day ago and that have not come to their end. */
+  readonly stuckRefunds: number;
 };
 
 const SILENT_MS = 15 * MINUTE;
 
 export async function attention(q: Queryable, now: Instant): Promise<Attention> {
-  const [counts] = await q.query<Pick<Attention, 'failedMessages' | 'overdueEnforcement' | 'waitingPurchases'>>(
+  const [counts] = await q.query<
+    Pick<Attention, 'failedMessages' | 'overdueEnforcement' | 'waitingPurchases' | 'stuckRefunds'>
+  >(
     `select (select count(*) from message where failed_at > $2::timestamptz and cancelled_at is null) as "failedMessages",
             (select count(*) from due where attempts >= 3) as "overdueEnforcement",
-            (select count(*) from purchase where cancelled_at is null and grant_id is null and expires_at > $1::timestamptz) as "waitingPurchases"`,
-    [timestamp(now), timestamp(now - 7 * DAY)],
+            (select count(*) from purchase where cancelled_at is null and grant_id is null and expires_at > $1::timestamptz) as "waitingPurchases",
+            (select count(*) from refund_order where ended_at is null and asked_at < $3::timestamptz) as "stuckRefunds"`,
+    [timestamp(now), timestamp(now - 7 * DAY), timestamp(now - DAY)],
   );
   const silentRouters = await q.query<Attention['silentRouters'][number]>(
     // Of a router that is heard of the first row of the index says so; only of the silent ones all are looked at.
@@ -225,5 +234,5 @@ export async function attention(q: Queryable, now: Instant): Promise<Attention> 
   const apiErrors = await q.query<Attention['apiErrors'][number]>(
     'select id, name, api_error as error from nas where api_error is not null order by name',
   );
-  return { ...counts!, silentRouters, apiErrors };
+  return { ...counts!, silentRouters, apiErrors, unmatched: await unmatchedWaiting(q) };
 }

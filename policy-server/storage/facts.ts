@@ -103,6 +103,8 @@ type SubscriberRow = {
   readonly billing: 'prepaid' | 'postpaid';
   readonly tags: string[];
   readonly suspendedSince: Instant | null;
+  readonly owesSince: Instant | null;
+  readonly openings: Instant[];
   readonly version: number;
   readonly mac: string | null;
   readonly sessionLimit: number;
@@ -111,10 +113,17 @@ type SubscriberRow = {
   readonly delegatedIpv6Prefix: string | null;
 };
 
+/** What of the invoices a postpaid line owes; an index knows this expression. */
+const OWED = `settled_at is null and voided_at is null and kind = 'period'`;
+
 const SUBSCRIBER = `
 select id, username, password_sealed as sealed, billing, tags, suspended_at as "suspendedSince", version, mac,
        session_limit as "sessionLimit", host(static_ip) as "staticIp", framed_ipv6_prefix as "framedIpv6Prefix",
-       delegated_ipv6_prefix as "delegatedIpv6Prefix"
+       delegated_ipv6_prefix as "delegatedIpv6Prefix",
+       (select min(due_at) from invoice where subscriber_id = subscriber.id and ${OWED}) as "owesSince",
+       array(select opened_at from payment_opening where subscriber_id = subscriber.id and opened_at >
+              (select max(opened_at) from payment_opening where subscriber_id = subscriber.id) - interval '2 days'
+             order by opened_at) as openings
   from subscriber`;
 const SUBSCRIBERS_BY_ID = `${SUBSCRIBER} where id = any($1::bigint[]) order by id`;
 const SUBSCRIBERS_AFTER = `${SUBSCRIBER} where id > $1 order by id limit $2`;
@@ -156,6 +165,15 @@ async function assemble(
   const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
   refuseWrongKey(entries);
   return entries;
+}
+
+/** The facts of those of `ids` that exist, for who needs no passwords; `nas` is null. Three statements for any number. */
+export async function loadFacts(q: Queryable, ids: readonly number[]): Promise<Map<number, Facts>> {
+  const [rows, bought] = [
+    await q.query<SubscriberRow>(SUBSCRIBERS_BY_ID, [ids], 'facts-subscribers'),
+    await readBought(q, ids, new Map()),
+  ];
+  return new Map(rows.map((row) => [row.id, factsOf(row, bought.get(row.id))]));
 }
 
 /** The grants of `Facts` of each of `ids` that has any: for who needs no passwords. Two statements for any number. */
@@ -205,24 +223,30 @@ function refuseWrongKey(loaded: readonly { readonly fault?: string | null }[]): 
 
 const NO_GRANTS = { charged: 0, grants: [] };
 
+function factsOf(row: SubscriberRow, { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS): Facts {
+  return {
+    subscriberId: row.id,
+    username: row.username,
+    billing: row.billing,
+    tags: row.tags,
+    suspendedSince: row.suspendedSince,
+    owesSince: row.owesSince,
+    openings: row.openings,
+    grants,
+    chargedBytes: charged,
+    nas: null,
+    version: row.version,
+  };
+}
+
 function entry(
   row: SubscriberRow,
-  { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS,
+  bought: { charged: number; grants: Grant[] } | undefined,
   sealer: Sealer,
 ): LoadedEntry {
   const { text, fault } = openOrSubstitute(sealer, row.sealed, subscriberPasswordAad(row.id));
   return {
-    facts: {
-      subscriberId: row.id,
-      username: row.username,
-      billing: row.billing,
-      tags: row.tags,
-      suspendedSince: row.suspendedSince,
-      grants,
-      chargedBytes: charged,
-      nas: null,
-      version: row.version,
-    },
+    facts: factsOf(row, bought),
     password: text,
     fault,
     line: {

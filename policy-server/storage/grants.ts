@@ -30,6 +30,7 @@ export async function insertGrants(q: Queryable, grants: readonly NewGrant[]): P
       grants.map((one) => timestamp(one.from)),
       grants.map((one) => timestamp(one.until)),
     ],
+    'grants-insert',
   );
   return rows.map((row) => row.id);
 }
@@ -43,6 +44,7 @@ export async function grantsOf(q: Queryable, subscriberId: number): Promise<List
                    join plan on plan.id = revision.plan_id
       where subscriber_id = $1 order by ends_at desc, grants.id desc`,
     [subscriberId],
+    'grants-of-subscriber',
   );
 }
 

@@ -14,6 +14,8 @@ export type MessageBody = {
 };
 
 export type NewMessage = {
+  /** Where it was taken already (`addressOf`). */
+  readonly id?: number;
   readonly subscriberId: number | null;
   /** Digits with the country code. */
   readonly phone: string;
@@ -31,8 +33,7 @@ export type NewMessage = {
 
 /** Puts a message into the outbox, inside the caller's transaction. Returns its id; null when its once key is there already. */
 export async function queueMessage(q: Queryable, sealer: Sealer, message: NewMessage): Promise<number | null> {
-  const [taken] = await q.query<{ id: number }>(`select nextval(pg_get_serial_sequence('message', 'id')) as id`);
-  const id = taken!.id;
+  const id = message.id ?? (await takeMessageId(q));
   const inserted = await q.query<{ id: number }>(
     `with queued as (
        insert into message (id, subscriber_id, phone, notice, body_sealed, secret, once_key, queued_at, due_at, expires_at)
@@ -56,6 +57,11 @@ export async function queueMessage(q: Queryable, sealer: Sealer, message: NewMes
     'message-queue',
   );
   return inserted.length > 0 ? id : null;
+}
+
+async function takeMessageId(q: Queryable): Promise<number> {
+  const [taken] = await q.query<{ id: number }>(`select nextval(pg_get_serial_sequence('message', 'id')) as id`);
+  return taken!.id;
 }
 
 const sealBody = (sealer: Sealer, id: number, body: MessageBody): Buffer =>
@@ -134,14 +140,35 @@ export async function findMessage(
   return row ?? null;
 }
 
-/** Where a subscriber is written to. */
-export async function recipientOf(
+/** Where a subscriber is written to, and how they are addressed: by name, or by the user name of who has none. */
+export type Recipient = {
+  readonly phone: string | null;
+  readonly language: Language;
+  readonly addressee: string;
+};
+
+export async function recipientOf(q: Queryable, subscriberId: number): Promise<Recipient | null> {
+  const [row] = await q.query<Recipient>(
+    `select phone, language, coalesce(nullif(name, ''), username) as addressee from subscriber where id = $1`,
+    [subscriberId],
+    'recipient',
+  );
+  return row ?? null;
+}
+
+/** To whom a notice goes and in which words, with an id for its message: all that it takes to queue it, in one statement. */
+export async function addressOf(
   q: Queryable,
   subscriberId: number,
-): Promise<{ readonly phone: string | null; readonly language: Language } | null> {
-  const [row] = await q.query<{ phone: string | null; language: Language }>(
-    'select phone, language from subscriber where id = $1',
-    [subscriberId],
+  notice: string,
+): Promise<(Recipient & { readonly editedText: string | null; readonly messageId: number }) | null> {
+  const [row] = await q.query<Recipient & { editedText: string | null; messageId: number }>(
+    `select phone, language, coalesce(nullif(name, ''), username) as addressee,
+            (select body from message_template edited where edited.notice = $2 and edited.language = subscriber.language) as "editedText",
+            nextval(pg_get_serial_sequence('message', 'id')) as "messageId"
+       from subscriber where id = $1`,
+    [subscriberId, notice],
+    'message-address',
   );
   return row ?? null;
 }
@@ -150,7 +177,7 @@ export async function recipientOf(
 export async function pinStillNew(q: Queryable, subscriberId: number, queuedAt: Instant): Promise<boolean> {
   const [row] = await q.query<{ fresh: boolean }>(
     `select must_change_pin and issued_at <= $2::timestamptz
-            and not exists (select from message where subscriber_id = $1 and notice = 'portal-pin' and queued_at > $2::timestamptz)
+            and not exists (select from message where subscriber_id = $1 and secret and queued_at > $2::timestamptz)
             as fresh
        from portal_account where subscriber_id = $1`,
     [subscriberId, timestamp(queuedAt)],

@@ -184,6 +184,20 @@ export async function rememberMessageAuthenticator(q: Queryable, id: number): Pr
 }
 
 /** Every NAS by its name. */
+/** What the script made last for each NAS keeps open without a package; null = not known. */
+export async function scriptGardens(q: Queryable): Promise<ReadonlyMap<number, readonly string[] | null>> {
+  const rows = await q.query<{ id: number; garden: string[] | null }>(
+    'select id, script_garden as garden from nas',
+    [],
+    'nas-script-gardens',
+  );
+  return new Map(rows.map(({ id, garden }) => [id, garden]));
+}
+
+export async function setScriptGarden(tx: Queryable, id: number, garden: readonly string[]): Promise<void> {
+  await tx.execute('update nas set script_garden = $2::text[] where id = $1', [id, garden]);
+}
+
 export async function nasIdsByName(q: Queryable): Promise<Map<string, number>> {
   const rows = await q.query<{ id: number; name: string }>('select id, name from nas order by name');
   return new Map(rows.map((row) => [row.name, row.id]));

@@ -104,18 +104,19 @@ export async function retirePlan(q: Queryable, planId: number, at: Instant): Pro
   await q.execute('update plan set retired_at = $2::timestamptz where id = $1', [planId, timestamp(at)]);
 }
 
-/** What keeps a plan from being taken away: grants in force or to come, and purchases that may still be paid. */
+/** What keeps a plan from being taken away: grants in force or to come, purchases that may still be paid, subscriptions. */
 export async function usesOfPlan(
   q: Queryable,
   planId: number,
   now: Instant,
-): Promise<{ readonly grants: number; readonly openPurchases: number }> {
-  const [row] = await q.query<{ grants: number; openPurchases: number }>(
+): Promise<{ readonly grants: number; readonly openPurchases: number; readonly subscriptions: number }> {
+  const [row] = await q.query<{ grants: number; openPurchases: number; subscriptions: number }>(
     `select (select count(*) from grants join plan_revision r on r.id = plan_revision_id
               where r.plan_id = $1 and ends_at > $2::timestamptz and revoked_at is null) as grants,
             (select count(*) from purchase join plan_revision r on r.id = plan_revision_id
               where r.plan_id = $1 and expires_at > $2::timestamptz and cancelled_at is null and grant_id is null)
-              as "openPurchases"`,
+              as "openPurchases",
+            (select count(*) from subscription where plan_id = $1 and ended_at is null) as subscriptions`,
     [planId, timestamp(now)],
   );
   return row!;
@@ -172,6 +173,12 @@ export async function plansOffered(q: Queryable): Promise<Omit<ListedPlan, 'gran
     `select newest.* from (${NEWEST}) as newest where not retired order by position, "priceRupiah", name`,
   );
   return rows.map(listed);
+}
+
+/** The number of the plan that a revision is of. */
+export async function planOfRevision(q: Queryable, revisionId: number): Promise<number> {
+  const [row] = await q.query<{ id: number }>('select plan_id as id from plan_revision where id = $1', [revisionId]);
+  return row!.id;
 }
 
 /** One plan in its newest revision, on sale or not. `lock` keeps every other transaction from changing it until ours ends. */

@@ -43,6 +43,8 @@ export type LineState = {
   readonly access: Access;
   /** When the live session began; null = offline. Of several the oldest. Always null of a static line. */
   readonly onlineSince: Instant | null;
+  /** The address it has now: of the live session, or of the static line. */
+  readonly address: string | null;
   /** When the last session ended, if it is known still. */
   readonly offlineSince: Instant | null;
   /** Something has still to be said to a router before the line is as it should be. */
@@ -50,15 +52,18 @@ export type LineState = {
 };
 
 const LINE = `
-select subscriber.access,
-       (select min(started_at) from session
-         where subscriber_id = $1 and ended_at is null and ending_since is null) as "onlineSince",
+select subscriber.access, live.started_at as "onlineSince",
+       coalesce(host(live.framed_ip), (select host(address) from static_address
+         where static_address.subscriber_id = $1 and removed_at is null order by address limit 1)) as address,
        greatest((select max(ended_at) from session where username = subscriber.username and subscriber_id = $1),
                 (select max(ended_at) from session_history where subscriber_id = $1)) as "offlineSince",
        exists (select from due where due.subscriber_id = $1 and (due_at <= $2::timestamptz or attempts > 0))
        or exists (select from static_address where static_address.subscriber_id = $1 and removed_at is null
                    and (wanted_list is null or told_list is distinct from wanted_list)) as settling
-  from subscriber where id = $1`;
+  from subscriber left join lateral (
+         select started_at, framed_ip from session
+          where subscriber_id = $1 and ended_at is null and ending_since is null order by started_at limit 1) as live on true
+ where id = $1`;
 
 /** Null when there is no subscriber of that number. */
 export async function lineState(q: Queryable, subscriberId: number, now: Instant): Promise<LineState | null> {

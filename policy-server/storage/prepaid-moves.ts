@@ -83,12 +83,20 @@ export async function surveyMove(
   readonly phones: readonly (string | null)[];
   readonly alreadyPrepaid: number;
   readonly runningGrants: number;
+  readonly subscriptions: number;
   readonly online: number;
 }> {
-  const rows = await q.query<{ billing: string; phone: string | null; grants: number; online: boolean }>(
+  const rows = await q.query<{
+    billing: string;
+    phone: string | null;
+    grants: number;
+    subscriptions: number;
+    online: boolean;
+  }>(
     `select billing, phone,
             (select count(*)::int from grants
               where subscriber_id = subscriber.id and revoked_at is null and ends_at > $2::timestamptz) as grants,
+            (select count(*)::int from subscription where subscriber_id = subscriber.id and ended_at is null) as subscriptions,
             exists (select from session where subscriber_id = subscriber.id and ended_at is null) as online
        from subscriber where id = any($1::bigint[])`,
     [subscriberIds, timestamp(now)],
@@ -98,6 +106,7 @@ export async function surveyMove(
     phones: moving.map((row) => row.phone),
     alreadyPrepaid: rows.length - moving.length,
     runningGrants: moving.reduce((sum, row) => sum + row.grants, 0),
+    subscriptions: moving.reduce((sum, row) => sum + row.subscriptions, 0),
     online: moving.filter((row) => row.online).length,
   };
 }

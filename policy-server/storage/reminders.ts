@@ -16,6 +16,9 @@ export type Candidate = {
 };
 
 const WHO = `s.id as "subscriberId", s.name, s.username, s.phone, s.language, plan.name as plan`;
+/** Whoever is charged by themselves is told by auto-pay. */
+const PAYS_ALONE = `exists (select from auto_pay where subscriber_id = s.id and paused_at is null)`;
+
 const REMINDED = `s.billing = 'prepaid' and s.phone is not null and s.phone <> '' and not coalesce(s.suspended_at <= $1::timestamptz, false)`;
 
 /** Another grant takes over where this one ends, so that the cover goes on. */
@@ -41,7 +44,7 @@ export async function endingSoon(q: Queryable, now: Instant, withinMs: number): 
             join plan on plan.id = r.plan_id
       where ${inForce('$1')} and ${GRANT_UNTIL} <= $1::timestamptz + $2 * interval '1 millisecond'
         and g.starts_at < ${GRANT_UNTIL} - $2 * interval '1 millisecond'
-        and ${REMINDED} and ${unsaid("'ending-soon:' || g.id")} and not ${GOES_ON} and ${SERVED('s.id')}
+        and ${REMINDED} and ${unsaid("'ending-soon:' || g.id")} and not ${GOES_ON} and ${SERVED('s.id')} and not ${PAYS_ALONE}
       order by until, g.id`,
     [timestamp(now), withinMs],
   );

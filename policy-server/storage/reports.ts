@@ -4,8 +4,23 @@ import { type Queryable, timestamp } from '#storage/database';
 import { STREAM_CHUNK } from '#storage/paging';
 import { GRANT_UNTIL } from '#storage/standing';
 
-/** Money received in a local day or month (`label` 2026-11-20 or 2026-11); a span with none is there with zeros. */
+/**
+ * Money received in a local day or month (`label` 2026-11-20 or 2026-11), less what went back in it; a span with none is
+ * there with zeros, and one in which more went back than came in is below zero.
+ */
 export type Revenue = Span & { readonly rupiah: number; readonly payments: number };
+
+/**
+ * What came in and, below zero, what went back between two instants, by the method of the payment; a refund or a chargeback
+ * counts when it happens, so that a day that is over stays as it was.
+ */
+export const moneyIn = (from: string, to: string): string => `(
+  select received_at as at, method, amount_rupiah, 1 as payments, gateway, subscriber_id
+    from payment where received_at >= ${from}::timestamptz and received_at < ${to}::timestamptz
+  union all
+  select refund.at, payment.method, -refund.amount_rupiah, 0, payment.gateway, payment.subscriber_id
+    from refund join payment on payment.id = refund.payment_id
+   where refund.at >= ${from}::timestamptz and refund.at < ${to}::timestamptz) money`;
 
 /** By local day, for every day of `from` ≤ at < `to`, each whole. */
 export const revenueByDay = (q: Queryable, from: Instant, to: Instant, zone: string): Promise<Revenue[]> =>
@@ -20,8 +35,8 @@ async function revenueOf(q: Queryable, spans: readonly Span[]): Promise<Revenue[
   const [first, last] = [spans[0], spans.at(-1)];
   if (first === undefined || last === undefined) return [];
   const rows = await q.query<{ place: number; rupiah: number; payments: number }>(
-    `select width_bucket(received_at, $1::timestamptz[]) as place, sum(amount_rupiah)::bigint as rupiah, count(*) as payments
-       from payment where received_at >= $2::timestamptz and received_at < $3::timestamptz group by 1`,
+    `select width_bucket(at, $1::timestamptz[]) as place, sum(amount_rupiah)::bigint as rupiah, sum(payments)::bigint as payments
+       from ${moneyIn('$2', '$3')} group by 1`,
     [spans.map(({ from }) => timestamp(from)), timestamp(first.from), timestamp(last.until)],
   );
   const found = new Map(rows.map((row) => [row.place, row]));
@@ -31,15 +46,16 @@ async function revenueOf(q: Queryable, spans: readonly Span[]): Promise<Revenue[
   });
 }
 
-/** Money received in each of these spans, which follow each other, and by which methods of payment. */
+/** Money received in each of these spans, which follow each other, less what went back, and by which methods of payment. */
 export type RevenueRow = Revenue & { readonly methods: Readonly<Record<string, number>> };
 
 export async function revenueBySpan(q: Queryable, spans: readonly Span[]): Promise<RevenueRow[]> {
   const [first, last] = [spans[0], spans.at(-1)];
   if (first === undefined || last === undefined) return [];
   const rows = await q.query<{ place: number; method: string; rupiah: number; payments: number }>(
-    `select width_bucket(received_at, $1::timestamptz[]) as place, method, sum(amount_rupiah)::bigint as rupiah, count(*) as payments
-       from payment where received_at >= $2::timestamptz and received_at < $3::timestamptz group by 1, 2 order by 2`,
+    `select width_bucket(at, $1::timestamptz[]) as place, method, sum(amount_rupiah)::bigint as rupiah,
+            sum(payments)::bigint as payments
+       from ${moneyIn('$2', '$3')} group by 1, 2 order by 2`,
     [spans.map(({ from }) => timestamp(from)), timestamp(first.from), timestamp(last.until)],
   );
   const found = Map.groupBy(rows, (row) => row.place);
@@ -54,15 +70,15 @@ export async function revenueBySpan(q: Queryable, spans: readonly Span[]): Promi
   });
 }
 
-/** Money received by method of payment, the most first. */
+/** Money received by method of payment, less what went back, the most first. */
 export async function revenueByMethod(
   q: Queryable,
   from: Instant,
   to: Instant,
 ): Promise<{ method: string; rupiah: number; payments: number }[]> {
   return q.query(
-    `select method, sum(amount_rupiah)::bigint as rupiah, count(*) as payments from payment
-      where received_at >= $1::timestamptz and received_at < $2::timestamptz group by method order by 2 desc, method`,
+    `select method, sum(amount_rupiah)::bigint as rupiah, sum(payments)::bigint as payments from ${moneyIn('$1', '$2')}
+      group by method order by 2 desc, method`,
     [timestamp(from), timestamp(to)],
   );
 }
@@ -97,7 +113,7 @@ export type Expired = {
   readonly phone: string | null;
   readonly plan: string;
   readonly endedAt: Instant;
-  /** Spent in all, ever: whom to win back first. */
+  /** Spent in all, ever, less what went back: whom to win back first. */
   readonly paidRupiah: number;
 };
 
@@ -136,7 +152,8 @@ export async function expiredBetween(
     `with page as (
        select c.subscriber_id, c.ends_at from ${LAST_ENDED} order by c.ends_at desc, c.subscriber_id desc limit $4 offset $5)
      select s.id as "subscriberId", s.username, s.name, s.phone, plan.name as plan, page.ends_at as "endedAt",
-            coalesce((select sum(amount_rupiah) from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah"
+            coalesce((select sum(amount_rupiah - coalesce((select sum(amount_rupiah) from refund where payment_id = payment.id), 0))
+                        from payment where subscriber_id = s.id), 0)::bigint as "paidRupiah"
        from page join subscriber s on s.id = page.subscriber_id
             cross join lateral (select g.plan_revision_id as id from grants g where g.subscriber_id = s.id
                and g.starts_at < ${GRANT_UNTIL} and ${GRANT_UNTIL} = page.ends_at order by g.id desc limit 1) last

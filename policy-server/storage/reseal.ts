@@ -1,13 +1,18 @@
 import type { Database } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
 import {
+  acsTaskAad,
+  gatewayEventAad,
   messageBodyAad,
   nasApiPasswordAad,
   nasSecretAad,
+  paymentLinkAad,
   portalPinAad,
+  savedMethodAad,
   sealedSettingAad,
   staffTotpAad,
   subscriberPasswordAad,
+  walletLinkAad,
   whatsAppAuthAad,
 } from '#storage/secrets';
 
@@ -17,7 +22,7 @@ const BATCH = 1_000;
 type Place = {
   readonly table: string;
   readonly column: string;
-  readonly key: readonly { readonly column: string; readonly type: 'bigint' | 'text' }[];
+  readonly key: readonly { readonly column: string; readonly type: 'bigint' | 'text' | 'bytea' }[];
   readonly aad: (...key: string[]) => string;
 };
 
@@ -32,6 +37,19 @@ export const PLACES: readonly Place[] = [
   { table: 'portal_account', column: 'pin_sealed', key: numbered('subscriber_id'), aad: byNumber(portalPinAad) },
   { table: 'staff', column: 'totp_sealed', key: numbered('id'), aad: byNumber(staffTotpAad) },
   { table: 'message', column: 'body_sealed', key: numbered('id'), aad: byNumber(messageBodyAad) },
+  { table: 'payment_intent', column: 'link_sealed', key: numbered('id'), aad: byNumber(paymentLinkAad) },
+  {
+    table: 'gateway_event',
+    column: 'raw_sealed',
+    key: [
+      { column: 'gateway', type: 'text' },
+      { column: 'digest', type: 'bytea' },
+    ],
+    aad: (gateway, digest) => gatewayEventAad(gateway!, digest!.slice('\\x'.length)),
+  },
+  { table: 'saved_method', column: 'token_sealed', key: numbered('id'), aad: byNumber(savedMethodAad) },
+  { table: 'wallet_link', column: 'account_sealed', key: numbered('id'), aad: byNumber(walletLinkAad) },
+  { table: 'acs_task', column: 'body_sealed', key: numbered('id'), aad: byNumber(acsTaskAad) },
   {
     table: 'sealed_setting',
     column: 'value_sealed',

@@ -5,6 +5,8 @@ import { type Database, timestamp } from '#storage/database';
 const REJECTS_DAYS = 90;
 /** Texts hold names and, of PINs, secrets; that a message was sent, and when, stays. */
 const TEXTS_DAYS = 90;
+/** What was told to a modem. */
+const TASKS_DAYS = 90;
 /** Budgets of wrong logins are of minutes and hours. */
 const BUDGETS_DAYS = 2;
 
@@ -25,6 +27,7 @@ export async function forgetBeyond(
     gone('figure', 'at', 'at < $1::timestamptz', now - historyMonths * 31 * DAY),
     gone('rejected_dial', 'id', 'last_at < $1::timestamptz', now - REJECTS_DAYS * DAY),
     gone('login_budget', 'bucket', 'window_start < $1::timestamptz', now - BUDGETS_DAYS * DAY),
+    gone('acs_task', 'id', 'ended_at < $1::timestamptz', now - TASKS_DAYS * DAY),
     gone('web_session', 'token_hash', 'expires_at < $1::timestamptz', now),
     {
       before: now - TEXTS_DAYS * DAY,

@@ -133,6 +133,8 @@ export type ListedPurchase = {
   readonly name: string;
   readonly plan: string;
   readonly priceRupiah: number;
+  /** What its invoice asks, with tax, discounts and what is given back for the package before; else the price. */
+  readonly askedRupiah: number;
   readonly state: PurchaseState;
   readonly orderedAt: Instant;
   readonly orderedBy: string;
@@ -209,11 +211,13 @@ function purchases(bound: Bound, filter: PurchaseFilter, at: Instant, after?: nu
 
 const purchaseRows = (page: string, state: string, order: string): string =>
   `select p.id, p.number, p.subscriber_id as "subscriberId", s.username, s.name, plan.name as plan,
-          p.price_rupiah as "priceRupiah", ${state} as state, p.ordered_at as "orderedAt", p.ordered_by as "orderedBy",
+          p.price_rupiah as "priceRupiah",
+          coalesce(invoice.total_rupiah - invoice.credited_rupiah, p.price_rupiah) as "askedRupiah", ${state} as state, p.ordered_at as "orderedAt", p.ordered_by as "orderedBy",
           p.expires_at as "expiresAt", p.cancelled_at as "cancelledAt", p.granted_at as "grantedAt",
           coalesce(paid.rupiah, 0) as "paidRupiah", coalesce(paid.methods, '{}') as methods
      from (${page}) page join purchase p on p.id = page.id join subscriber s on s.id = p.subscriber_id
           join plan_revision r on r.id = p.plan_revision_id join plan on plan.id = r.plan_id
+          left join invoice on invoice.purchase_id = p.id
           left join lateral (select sum(amount_rupiah)::bigint as rupiah, array_agg(distinct method) as methods
                                from payment where purchase_id = p.id) paid on true
     order by ${order}`;

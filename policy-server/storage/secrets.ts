@@ -43,6 +43,13 @@ export const whatsAppAuthAad = (kind: string, id: string): string => `whatsapp_a
 export const portalPinAad = (subscriberId: number): string => `portal_account.pin_sealed:${subscriberId}`;
 export const nasApiPasswordAad = (nasId: number): string => `nas.api_password_sealed:${nasId}`;
 export const staffTotpAad = (staffId: number): string => `staff.totp_sealed:${staffId}`;
+export const paymentLinkAad = (intentId: number): string => `payment_intent.link_sealed:${intentId}`;
+/** By the gateway and the event's digest, for there is no row yet when it is sealed. */
+export const gatewayEventAad = (gateway: string, digest: string): string =>
+  `gateway_event.raw_sealed:${gateway}:${digest}`;
+export const savedMethodAad = (methodId: number): string => `saved_method.token_sealed:${methodId}`;
+export const walletLinkAad = (linkId: number): string => `wallet_link.account_sealed:${linkId}`;
+export const acsTaskAad = (taskId: number): string => `acs_task.body_sealed:${taskId}`;
 export const sealedSettingAad = (key: string): string => `sealed_setting.value_sealed:${key}`;
 
 /**

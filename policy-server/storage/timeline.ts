@@ -18,6 +18,7 @@ export const TIMELINE_KINDS = [
   'enforcement',
   'purchase',
   'payment',
+  'refund',
   'grant',
   'message',
   'edit',
@@ -56,11 +57,20 @@ export type TimelineDetail =
     }
   | {
       readonly kind: 'payment';
+      /** Of the order or the invoice that was paid; '' where it became credit. */
       readonly number: string;
       readonly method: string;
       readonly amountRupiah: number;
       readonly by: string;
       readonly note: string;
+    }
+  | {
+      readonly kind: 'refund';
+      readonly what: 'refund' | 'reversal' | 'chargeback';
+      readonly method: string;
+      readonly amountRupiah: number;
+      readonly by: string;
+      readonly reason: string;
     }
   | {
       readonly kind: 'grant';
@@ -215,9 +225,17 @@ const BRANCHES: readonly Branch[] = [
   branch(
     'payment',
     'payments',
-    `select y.received_at as at, y.id, p.number, y.method, y.amount_rupiah as "amountRupiah", y.received_by as by, y.note
-       from payment y join purchase p on p.id = y.purchase_id
+    `select y.received_at as at, y.id, coalesce(p.number, i.number, '') as number, y.method, y.amount_rupiah as "amountRupiah",
+            y.received_by as by, y.note
+       from payment y left join purchase p on p.id = y.purchase_id left join invoice i on i.id = y.invoice_id
       where y.subscriber_id = $1 and y.received_at < $2::timestamptz order by y.received_at desc limit $3`,
+  ),
+  branch(
+    'refund',
+    'refunds',
+    `select refund.at, refund.id, refund.kind as what, y.method, refund.amount_rupiah as "amountRupiah", refund.by, refund.reason
+       from refund join payment y on y.id = refund.payment_id
+      where y.subscriber_id = $1 and refund.at < $2::timestamptz order by refund.at desc limit $3`,
   ),
   branch(
     'purchase',

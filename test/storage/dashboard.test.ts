@@ -133,6 +133,12 @@ describe('revenue', () => {
     const all = await kpis(db, NOW, ZONE);
     expect(all.revenueToday).toEqual({ now: 1, weekAgo: 1_000 });
     expect(all.revenueThisMonth).toEqual({ now: 111_011, weekAgo: 101_000 });
+    const last = await pay('2026-11-13T18:00:00Z', 500);
+    await shop.refund(last, Date.parse('2026-11-13T19:00:00Z'), 200);
+    await shop.refund(last, Date.parse('2026-11-20T18:00:00Z'), 300, 'reversal');
+    const less = await kpis(db, NOW, ZONE);
+    expect(less.revenueToday).toEqual({ now: -299, weekAgo: 1_300 });
+    expect(less.revenueThisMonth).toEqual({ now: 111_011, weekAgo: 101_300 });
   });
 });
 
@@ -199,6 +205,8 @@ describe('what needs attention', () => {
       apiErrors: [],
       overdueEnforcement: 0,
       waitingPurchases: 0,
+      unmatched: { count: 0, rupiah: 0, since: null },
+      stuckRefunds: 0,
     });
   });
 
@@ -217,12 +225,32 @@ describe('what needs attention', () => {
     await shop.purchase(who, p20, NOW - HOUR);
     await shop.purchase(who, p20, NOW - 25 * HOUR);
     await shop.purchase(who, p20, NOW - HOUR, { cancelledAt: NOW });
+    for (const [id, ago] of [
+      ['a', 3 * HOUR],
+      ['b', HOUR],
+    ] as const)
+      await db.execute(
+        `insert into unmatched_money (gateway, gateway_ref, order_id, amount_rupiah, reason, seen_at)
+         values ('xendit', $1, $1, 5000, 'unknown-order', $2::timestamptz)`,
+        [id, timestamp(NOW - ago)],
+      );
+    for (const [key, ago] of [
+      ['stuck', 25 * HOUR],
+      ['young', 23 * HOUR],
+    ] as const)
+      await db.execute(
+        `insert into refund_order (unmatched_id, gateway_key, amount_rupiah, back_rupiah, reason, asked_at, asked_by, due_at)
+         select id, $1, 5, 5, 'x', $2::timestamptz, 'test', now() from unmatched_money where order_id = $3`,
+        [key, timestamp(NOW - ago), key === 'stuck' ? 'a' : 'b'],
+      );
     expect(await attention(db, NOW)).toEqual({
       failedMessages: 1,
       silentRouters: [{ id: hill, name: 'hill', heardAt: NOW - 16 * MINUTE }],
       apiErrors: [{ id: hill, name: 'hill', error: 'connect ECONNREFUSED' }],
       overdueEnforcement: 1,
       waitingPurchases: 1,
+      unmatched: { count: 2, rupiah: 10_000, since: NOW - 3 * HOUR },
+      stuckRefunds: 1,
     });
   });
 });

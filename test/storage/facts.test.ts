@@ -5,7 +5,7 @@ import type { Facts } from '#domain/facts';
 import { LONGEST_GRACE_DAYS } from '#domain/policy';
 import { DAY } from '#domain/time';
 import { json, timestamp } from '#storage/database';
-import { loadAllEntries, loadEntries, loadNases } from '#storage/facts';
+import { loadAllEntries, loadEntries, loadFacts, loadNases } from '#storage/facts';
 import { createMasterKey, loadMasterKey, nasSecretAad, subscriberPasswordAad } from '#storage/secrets';
 import { testDatabase } from '#test/support/database';
 import { temporaryFolder } from '#test/support/holder';
@@ -27,16 +27,28 @@ const grant = fc.record({
   usedBytes: fc.nat(10 ** 12),
   revision: fc.integer({ min: 1, max: 3 }),
 });
+const invoice = fc.record({
+  kind: fc.constantFrom('period' as const, 'other' as const),
+  dueAt: instant,
+  settled: fc.boolean(),
+  voided: fc.boolean(),
+});
+/** Of a few days, so that some lie within two days of the last and some before. */
+const opening = fc.integer({ min: 0, max: 5 * 24 }).map((hours) => NOW - 300 * DAY + hours * 3_600_000);
 const subscriber = fc.record({
   billing: fc.constantFrom('prepaid' as const, 'postpaid' as const),
   tags: fc.array(fc.constantFrom('vip', 'north,side', 'a"b', 'NULL'), { maxLength: 3 }),
   suspendedSince: fc.option(instant),
   grants: fc.array(grant, { maxLength: 6 }),
+  invoices: fc.array(invoice, { maxLength: 4 }),
+  openings: fc.array(opening, { maxLength: 6 }),
 });
 type Made = {
   readonly billing: 'prepaid' | 'postpaid';
   readonly tags: string[];
   readonly suspendedSince: number | null;
+  readonly invoices: readonly { kind: string; dueAt: number; settled: boolean; voided: boolean }[];
+  readonly openings: readonly number[];
 };
 
 const BURST = {
@@ -86,6 +98,7 @@ const PLANS: Record<number, Facts['grants'][number]['plan']> = {
   },
 };
 
+let invoices = 0;
 const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
 
 test('what is loaded is what a naive reader makes of the rows one by one, singly, together and all at once', async () => {
@@ -106,6 +119,10 @@ test('what is loaded is what a naive reader makes of the rows one by one, singly
       expect([count, all]).toEqual([expected.length, expected]);
       const [alone] = await loadEntries(db, sealer, [ids[0]!]);
       expect(sorted(alone!.facts)).toEqual(expected[0]);
+      const unsealed = await loadFacts(db, [...ids, 999_999]);
+      expect([...unsealed].map(([id, facts]) => [id, sorted(facts)])).toEqual(
+        expected.map((facts, at) => [ids[at], facts]),
+      );
     }),
     { numRuns: 25 },
   );
@@ -144,6 +161,44 @@ async function insert(
     const until = revokedAt === null ? end : Math.min(end, revokedAt);
     if (until > from) inForceOnce.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes });
   }
+  const owed: number[] = [];
+  for (const { kind, dueAt, settled, voided } of made.invoices) {
+    invoices += 1;
+    // One that was settled is not void.
+    const isVoid = voided && !settled;
+    const done = (is: boolean) => timestamp(is ? NOW : null);
+    await db.query(
+      `with of as (
+         insert into subscription (subscriber_id, plan_id, billing_day, next_on, started_at, started_by, ended_at, ended_by)
+         values ($2, 1, 1, '2026-12-01', $4, 'test', $4, 'test') returning id)
+       insert into invoice (public_id, number, subscriber_id, kind, subscription_id, issued_at, issued_by, due_on, due_at, total_rupiah,
+                            settled_at, voided_at, voided_by)
+       select $1, $1, $2, $3, of.id, $4, 'test', '2026-11-30', $5, 100000, $6, $7, $8 from of`,
+      [
+        `inv_${String(invoices).padStart(20, '0')}`,
+        id,
+        kind,
+        timestamp(NOW),
+        timestamp(dueAt),
+        done(settled),
+        done(isVoid),
+        isVoid ? 'test' : null,
+      ],
+    );
+    if (kind === 'period' && !settled && !isVoid) owed.push(dueAt);
+  }
+  for (const at of made.openings) {
+    const [intent] = await db.query<{ id: number }>(
+      `insert into payment_intent (order_id, gateway, subscriber_id, amount_rupiah, created_at, created_by, closed_at)
+       values (gen_random_uuid()::text, 'midtrans', $1, 1, $2, 'test', $2) returning id`,
+      [id, timestamp(NOW)],
+    );
+    await db.query(
+      `insert into payment_opening (subscriber_id, intent_id, opened_at, opened_by) values ($1, $2, $3, 'test')`,
+      [id, intent!.id, timestamp(at)],
+    );
+  }
+  const lastOpening = Math.max(...made.openings);
   const lastEnd = Math.max(...inForceOnce.map((grant) => grant.until));
   const kept = inForceOnce.filter(({ until }) => until === lastEnd || until >= NOW - LONGEST_GRACE_DAYS * DAY);
   return {
@@ -152,6 +207,8 @@ async function insert(
     billing: made.billing,
     tags: made.tags,
     suspendedSince: made.suspendedSince,
+    owesSince: owed.length === 0 ? null : Math.min(...owed),
+    openings: made.openings.filter((at) => at > lastOpening - 2 * DAY).toSorted((one, other) => one - other),
     grants: kept.toSorted(byId),
     chargedBytes,
     nas: null,

@@ -8,6 +8,7 @@ import {
   revenueByDay,
   revenueByMethod,
   revenueByMonth,
+  revenueBySpan,
   topPackages,
 } from '#storage/reports';
 import { Shop } from '#test/storage/shop';
@@ -69,6 +70,34 @@ describe('revenue', () => {
       { method: 'transfer', rupiah: 7, payments: 1 },
     ]);
   });
+});
+
+test('what went back is taken off on the day it goes, by the method it came in with, and counts as no payment', async () => {
+  const books = await testDatabase();
+  await ensurePartitions(books, NOW - 62 * DAY, NOW + DAY);
+  const own = new Shop(books);
+  const plan = await own.plan('P20', 1000);
+  const siti = await own.subscriber('siti');
+  const purchase = await own.purchase(siti, plan, NOW - 9 * DAY);
+  const paid = await own.payment(purchase, at('2026-11-19T05:00:00Z'), 100, 'qris');
+  await own.payment(purchase, at('2026-11-20T05:00:00Z'), 7, 'cash');
+  await own.refund(paid, at('2026-11-20T16:59:59.999Z'), 30);
+  await own.refund(paid, at('2026-11-20T17:00:00Z'), 60, 'chargeback');
+  const days = await revenueByDay(books, at('2026-11-19T00:00:00Z'), NOW, ZONE);
+  expect(days.map(({ rupiah, payments }) => [rupiah, payments])).toEqual([
+    [100, 1],
+    [-23, 1],
+    [-60, 0],
+  ]);
+  const spans = await revenueBySpan(books, days);
+  expect(spans.map(({ methods }) => methods)).toEqual([{ qris: 100 }, { cash: 7, qris: -30 }, { qris: -60 }]);
+  expect(await revenueByMethod(books, at('2026-11-19T00:00:00Z'), NOW)).toEqual([
+    { method: 'qris', rupiah: 10, payments: 1 },
+    { method: 'cash', rupiah: 7, payments: 1 },
+  ]);
+  await own.grant(siti, plan, NOW - 9 * DAY, NOW - DAY);
+  const [gone] = await expiredBetween(books, { now: NOW, from: NOW - 2 * DAY, to: NOW });
+  expect(gone?.paidRupiah).toBe(17);
 });
 
 describe('reports of customers', () => {

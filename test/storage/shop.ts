@@ -156,6 +156,14 @@ export class Shop {
     );
   }
 
+  async refund(paymentId: number, at: Instant, rupiah: number, kind = 'refund'): Promise<number> {
+    return this.#insert(
+      `insert into refund (payment_id, kind, amount_rupiah, at, by, reason)
+       values ($1, $4, $3, $2::timestamptz, 'staff:sari', 'salah beli') returning id`,
+      [paymentId, timestamp(at), rupiah, kind],
+    );
+  }
+
   async message(
     subscriberId: number | null,
     at: Instant,

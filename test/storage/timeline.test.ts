@@ -48,7 +48,8 @@ async function everything(username: string): Promise<number> {
   );
   await reject(username, next(), { times: 3, firstAt: at - 30 * SECOND });
   const purchase = await shop.purchase(id, p20, next(), { number: `P-${username.toUpperCase()}` });
-  await shop.payment(purchase, next());
+  const paid = await shop.payment(purchase, next());
+  await shop.refund(paid, next(), 5_000);
   await shop.grant(id, p20, next(), at + DAY, { used: 7 });
   await shop.message(id, next(), { failedAt: at, failure: 'not-on-whatsapp' });
   await shop.past(id, tower, next(), next(), 'Lost-Carrier');
@@ -87,6 +88,7 @@ describe('the timeline of a subscriber', () => {
       'session began',
       'message',
       'grant begun',
+      'refund refund',
       'payment',
       'purchase ordered',
       'reject',
@@ -113,6 +115,12 @@ describe('the timeline of a subscriber', () => {
     expect(of('purchase cancelled')).toMatchObject({ number: 'Q-SEMUA', by: 'staff:adi', plan: 'P20' });
     expect(of('purchase lapsed')).toMatchObject({ number: 'P-SEMUA', by: null });
     expect(of('payment')).toMatchObject({ number: 'P-SEMUA', amountRupiah: 75_000, method: 'cash', by: 'staff:sari' });
+    expect(of('refund refund')).toMatchObject({
+      amountRupiah: 5_000,
+      method: 'cash',
+      by: 'staff:sari',
+      reason: 'salah beli',
+    });
     expect(of('grant begun')).toMatchObject({ plan: 'P20', usedBytes: 7, allowanceBytes: 1000 });
     expect(of('message')).toMatchObject({ notice: 'activated', state: 'failed', reason: 'not-on-whatsapp' });
     expect(of('edit')).toMatchObject({ actor: 'staff:sari', why: 'add subscriber', detail: { x: 1 } });
