@@ -8,9 +8,12 @@ import { type Instant, NEVER } from '#domain/time';
  * when a decision is made, which the directory does once per answer's life (measured: 2 µs).
  */
 
-/** What of the facts is not held beside: [billing, tags, suspendedSince, chargedBytes, grants]. */
-type Packed = [Facts['billing'], readonly string[], number | null, number, PackedGrant[]];
+/** What of the facts is not held beside: [billing, tags, suspendedSince, chargedBytes, grants, money?]; most owe nothing. */
+type Packed = [Facts['billing'], readonly string[], number | null, number, PackedGrant[], PackedMoney?];
+type PackedMoney = [owesSince: number | null, openings: readonly number[]];
 type PackedGrant = [id: number, plan: number, from: number, until: number, usedBytes: number];
+
+const NO_MONEY: PackedMoney = [null, []];
 
 /** JSON has no infinity. No real instant of a grant is before 1970. */
 const NEVER_PACKED = -1;
@@ -56,7 +59,9 @@ export function packFacts(facts: Facts, plans: PlanShelf): string {
       grant.usedBytes,
     ],
   );
+  const { owesSince, openings } = facts;
   const packed: Packed = [facts.billing, facts.tags, facts.suspendedSince, facts.chargedBytes, grants];
+  if (owesSince !== null || openings.length > 0) packed.push([owesSince, openings]);
   return JSON.stringify(packed);
 }
 
@@ -65,7 +70,9 @@ export function unpackFacts(
   packed: string,
   plans: PlanShelf,
 ): Omit<Facts, 'subscriberId' | 'username' | 'version' | 'nas'> {
-  const [billing, tags, suspendedSince, chargedBytes, packedGrants] = JSON.parse(packed) as Packed;
+  const [billing, tags, suspendedSince, chargedBytes, packedGrants, [owesSince, openings] = NO_MONEY] = JSON.parse(
+    packed,
+  ) as Packed;
   const grants = packedGrants.map(
     ([id, plan, from, until, usedBytes]): Grant => ({
       id,
@@ -75,7 +82,7 @@ export function unpackFacts(
       usedBytes,
     }),
   );
-  return { billing, tags, suspendedSince, chargedBytes, grants };
+  return { billing, tags, suspendedSince, owesSince, openings, chargedBytes, grants };
 }
 
 function packInstant(instant: Instant): number {

@@ -1,7 +1,7 @@
 import { type Standing, standingAt } from '#domain/entitlement';
 import type { Facts } from '#domain/facts';
 import type { Condition } from '#domain/policy';
-import { DAY, type Instant, NEVER, windowAt } from '#domain/time';
+import { DAY, type Instant, localMidnight, MINUTE, NEVER, windowAt } from '#domain/time';
 
 /**
  * One look at a subscriber at an instant, and what the answers found so far rest on: they hold at every instant before
@@ -39,7 +39,7 @@ export function holds(condition: Condition, look: Look): boolean {
     case 'covered':
       return standingOf(look).covered;
     case 'suspended':
-      return suspended(look);
+      return reachedSince(look.facts.suspendedSince, look);
     case 'allowance-left':
       return allowanceLeft(look);
     case 'fair-use':
@@ -53,6 +53,13 @@ export function holds(condition: Condition, look: Look): boolean {
     }
     case 'grace':
       return inGrace(condition.days, look);
+    case 'overdue':
+      return reachedSince(overdueFrom(condition.days, look.facts), look);
+    case 'paying': {
+      const { from, until } = openingAt(condition, look);
+      narrow(look, until, Infinity);
+      return from <= look.at;
+    }
     case 'billing':
       return look.facts.billing === condition.billing;
     case 'tag':
@@ -89,12 +96,38 @@ export function narrow(look: Look, until: Instant, furtherBytes: number): void {
   if (furtherBytes < look.furtherBytes) look.furtherBytes = furtherBytes;
 }
 
-function suspended(look: Look): boolean {
-  const since = look.facts.suspendedSince;
+/** From an instant on; never, where there is none. */
+function reachedSince(since: Instant | null, look: Look): boolean {
   if (since === null) return false;
   if (since <= look.at) return true;
   narrow(look, since, Infinity);
   return false;
+}
+
+/** From when on the subscriber has been overdue for so many days of 24 hours; null when nothing is owed. */
+export function overdueFrom(days: number, { owesSince }: Pick<Facts, 'owesSince'>): Instant | null {
+  return owesSince === null ? null : owesSince + days * DAY;
+}
+
+/**
+ * The payment window that is open, or the next one: `from` may be later than now. An opening counts when it is among the
+ * first `timesADay` of its local day. Where there is none, both are NEVER.
+ */
+export function openingAt(
+  { minutes, timesADay }: Condition & { is: 'paying' },
+  { facts, zone, at }: Pick<Look, 'facts' | 'zone' | 'at'>,
+): { readonly from: Instant; readonly until: Instant } {
+  let day: Instant | null = null;
+  let times = 0;
+  for (const from of facts.openings) {
+    const midnight = localMidnight(from, zone);
+    times = midnight === day ? times + 1 : 1;
+    day = midnight;
+    if (times > timesADay) continue;
+    if (at < from) return { from, until: from };
+    if (at < from + minutes * MINUTE) return { from, until: from + minutes * MINUTE };
+  }
+  return { from: NEVER, until: NEVER };
 }
 
 function allowanceLeft(look: Look): boolean {

@@ -40,6 +40,8 @@ export type Reason =
   | { readonly is: 'fair-use'; readonly usedBytes: number; readonly stepBytes: number }
   | { readonly is: 'window'; readonly from: string; readonly to: string }
   | { readonly is: 'grace'; readonly until: Instant }
+  | { readonly is: 'overdue'; readonly since: Instant }
+  | { readonly is: 'paying'; readonly until: Instant }
   | { readonly is: 'billing'; readonly billing: 'prepaid' | 'postpaid' }
   | { readonly is: 'tag'; readonly tag: string }
   | { readonly is: 'nas'; readonly name: string };

@@ -12,6 +12,13 @@ export type Facts = {
   readonly tags: readonly string[];
   /** Since when the subscriber is suspended by an admin's act; null when not. */
   readonly suspendedSince: Instant | null;
+  /**
+   * When the oldest invoice of a postpaid line that is neither settled nor void was due, or will be; null when none is
+   * open.
+   */
+  readonly owesSince: Instant | null;
+  /** When the subscriber opened a payment window, ascending: the last opening and those of the two days before it. */
+  readonly openings: readonly Instant[];
   /** Every grant that is in force, is still to come, or ended within the longest grace a policy may give. In no order. */
   readonly grants: readonly Grant[];
   /**

@@ -33,6 +33,10 @@ export type Burst = {
 /** How long a grant lasts: calendar months keep the day of the month where the month has it (31 Jan → 28 Feb). */
 export type Period = { readonly days: number } | { readonly months: number };
 
+/** Whether its price is one for a month, so that a subscription can be billed for it month after month. */
+export const isMonthly = (period: Period): boolean =>
+  'months' in period ? period.months === 1 : period.days >= 28 && period.days <= 31;
+
 /** Whether two plans give the line the same terms (rate, burst and profile), whatever they are called and cost. */
 export function samePlanTerms(one: Plan, other: Plan): boolean {
   return one === other || (one.profile === other.profile && sameRate(one.rate, other.rate));

@@ -32,6 +32,10 @@ export type Condition =
   | ({ readonly is: 'window' } & Window)
   /** Not covered, and the last cover ended less than so many days of 24 hours ago. */
   | { readonly is: 'grace'; readonly days: number }
+  /** The oldest unpaid invoice of a postpaid line has been overdue for so many days of 24 hours. */
+  | { readonly is: 'overdue'; readonly days: number }
+  /** A payment window is open: for so many minutes from its opening, for the first so many openings of a local day. */
+  | { readonly is: 'paying'; readonly minutes: number; readonly timesADay: number }
   | { readonly is: 'billing'; readonly billing: 'prepaid' | 'postpaid' }
   /** A tag of the subscriber. */
   | { readonly is: 'tag'; readonly tag: string }
@@ -84,12 +88,41 @@ export const FALLBACK: AcceptedOutcome = {
 /** The longest grace a policy may give: facts must hold grants that ended within so many days of 24 hours. */
 export const LONGEST_GRACE_DAYS = 90;
 
-/** Suspended: denied. Covered with allowance left: the plan. Everything else falls to the walled garden at 128k. */
+const OVERDUE: Condition = {
+  is: 'all',
+  of: [
+    { is: 'billing', billing: 'postpaid' },
+    { is: 'overdue', days: 3 },
+  ],
+};
+const OPEN_TO_PAY: Condition = { is: 'paying', minutes: 15, timesADay: 3 };
+
+/** The most payment windows a policy may give in a day: facts hold so many and no more. */
+export const MOST_OPENINGS_A_DAY = 24;
+
+/** What an open payment window gives: enough for a banking app, past the redirect, and no more. */
+const PAYING: AcceptedOutcome = {
+  ...FALLBACK,
+  access: 'reduced',
+  rate: { is: 'fixed', downloadBps: 1_000_000, uploadBps: 512_000, burst: null },
+  addressList: 'prepaid-paying',
+};
+
+/**
+ * Suspended: denied. Postpaid and three days overdue, or without a package: walled at 128k, but for a quarter of an hour,
+ * three times a day, open to pay. Covered with allowance left: the plan.
+ */
 export function defaultPolicy(zone = 'Asia/Jakarta'): Policy {
   return {
     zone,
     rules: [
       { name: 'suspended', when: { is: 'suspended' }, give: { access: 'denied' } },
+      {
+        name: 'overdue, paying',
+        when: { is: 'all', of: [OVERDUE, OPEN_TO_PAY] },
+        give: PAYING,
+      },
+      { name: 'overdue', when: OVERDUE, give: FALLBACK },
       {
         name: 'active',
         when: { is: 'all', of: [{ is: 'covered' }, { is: 'allowance-left' }] },
@@ -104,6 +137,7 @@ export function defaultPolicy(zone = 'Asia/Jakarta'): Policy {
           attributes: [],
         },
       },
+      { name: 'paying', when: OPEN_TO_PAY, give: PAYING },
       { name: 'no package', when: { is: 'all', of: [] }, give: FALLBACK },
     ],
   };
@@ -217,6 +251,12 @@ const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
     z.strictObject({ is: z.literal('fair-use-share'), share: z.number().gt(0).lte(1) }),
     windowSchema,
     z.strictObject({ is: z.literal('grace'), days: z.int().min(1).max(LONGEST_GRACE_DAYS) }),
+    z.strictObject({ is: z.literal('overdue'), days: z.int().min(0).max(LONGEST_GRACE_DAYS) }),
+    z.strictObject({
+      is: z.literal('paying'),
+      minutes: z.int().min(1).max(60),
+      timesADay: z.int().min(1).max(MOST_OPENINGS_A_DAY),
+    }),
     z.strictObject({ is: z.literal('billing'), billing: z.enum(['prepaid', 'postpaid']) }),
     z.strictObject({ is: z.literal('tag'), tag: label }),
     z.strictObject({ is: z.literal('nas'), name: label }),

@@ -94,6 +94,10 @@ export function printReason(reason: Reason, zone: string): string {
       return `the time is between ${reason.from} and ${reason.to}`;
     case 'grace':
       return `in grace until ${printInstant(reason.until, zone)}`;
+    case 'overdue':
+      return `owes since ${printInstant(reason.since, zone)}`;
+    case 'paying':
+      return `open to pay until ${printInstant(reason.until, zone)}`;
     case 'billing':
       return `is ${reason.billing}`;
     case 'tag':

@@ -1,4 +1,4 @@
-import { graceEnd, holds, lookAt, shareStep } from '#domain/condition';
+import { graceEnd, holds, lookAt, openingAt, shareStep } from '#domain/condition';
 import type { Reason } from '#domain/decision';
 import { coveredUntil, type Standing, standingAt } from '#domain/entitlement';
 import type { Facts } from '#domain/facts';
@@ -70,7 +70,7 @@ function tellMembers(condition: Condition & { is: 'all' | 'any' }, outcome: bool
 
 type Leaf = Exclude<Condition, { is: 'all' | 'any' | 'not' | 'covered' | 'allowance-left' }>;
 
-function tellTrue(condition: Leaf, { facts, standing, reasons }: Case): void {
+function tellTrue(condition: Leaf, { facts, zone, at, standing, reasons }: Case): void {
   switch (condition.is) {
     case 'suspended':
       if (facts.suspendedSince !== null) reasons.push({ is: 'suspended', since: facts.suspendedSince });
@@ -93,6 +93,12 @@ function tellTrue(condition: Leaf, { facts, standing, reasons }: Case): void {
       if (until !== null) reasons.push({ is: 'grace', until });
       return;
     }
+    case 'overdue':
+      if (facts.owesSince !== null) reasons.push({ is: 'overdue', since: facts.owesSince });
+      return;
+    case 'paying':
+      reasons.push({ is: 'paying', until: openingAt(condition, { facts, zone, at }).until });
+      return;
     case 'billing':
       reasons.push({ is: 'billing', billing: condition.billing });
       return;

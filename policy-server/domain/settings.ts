@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GATEWAYS } from '#domain/gateway';
 import { internationalDigits } from '#domain/phone';
 import { say } from '#domain/say';
 import { isZone } from '#domain/time';
@@ -37,13 +38,23 @@ const e164 = z
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/);
 
+/** A box that is ticked: a form sends `on`, or nothing at all. */
+const flag = z.preprocess(
+  (given) => (typeof given === 'string' ? given === 'on' || given === 'true' : given),
+  z.boolean(),
+);
+
+/** Of the ways to pay of a gateway, those offered; empty = all it has. */
+const methods = listed(z.array(z.string().regex(/^[A-Za-z0-9_]{2,40}$/)).max(40)).default([]);
+
+/** Where a metric of an ONT is found: virtual parameters or native paths, the first that has a value counts. */
+const paths = (...shipped: string[]) =>
+  listed(z.array(z.string().regex(/^[A-Za-z][\w.-]{0,199}$/)).max(20)).default(shipped);
+
 /** `*.example.com` stands for every host below it (RouterOS 7). */
 const hostName = z.string().regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i);
 
 const QUIET = say`a time of the day as HH:MM, for example 21:00; empty = no quiet hours`;
-
-/** The hosts a customer's browser needs to pay (docs.midtrans.com, docs.xendit.co); banks and e-wallets cannot all be listed. */
-const PAYMENT_HOSTS = ['app.midtrans.com', 'api.midtrans.com', 'checkout.xendit.co', 'api.xendit.co', 'js.xendit.co'];
 
 export const SETTINGS = {
   company: z.object({
@@ -78,6 +89,112 @@ export const SETTINGS = {
     quietFrom: emptyIsNull(timeOfDay).default('21:00').describe(QUIET),
     quietTo: emptyIsNull(timeOfDay).default('07:00').describe(QUIET),
   }),
+  billing: z.object({
+    prefix: z
+      .string()
+      .trim()
+      .toUpperCase()
+      .regex(/^[A-Z0-9]{1,10}$/)
+      .default('INV')
+      .describe(say`what invoice numbers begin with, 1 to 10 letters and digits, for example INV`),
+    tax: z
+      .enum(['off', 'included', 'added'])
+      .default('off')
+      .describe(say`off, included (in the prices) or added (to them)`),
+    taxPercent: z.coerce
+      .number()
+      .min(0)
+      .max(100)
+      .multipleOf(0.1)
+      .default(11)
+      .describe(say`the rate of PPN in percent, for example 11`),
+    dueDays: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(60)
+      .default(7)
+      .describe(say`whole days from an invoice to its due date, 0 to 60, for example 7`),
+    autoPayDays: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(14)
+      .default(1)
+      .describe(say`whole days before the end or the due date, 1 to 14, for example 1`),
+    autoPayTries: z.coerce.number().int().min(1).max(6).default(3).describe(say`how many tries, 1 to 6, for example 3`),
+  }),
+  gateways: z.object({
+    first: z.enum(GATEWAYS).default('midtrans').describe(say`the gateway that customers see first: midtrans or xendit`),
+    linkHours: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(168)
+      .default(24)
+      .describe(say`whole hours for which a payment link is good, 1 to 168, for example 24`),
+    midtrans: z
+      .object({ active: flag.default(false), production: flag.default(false), methods })
+      .prefault({})
+      .describe(say`of Midtrans: active, production, and which methods (empty = all)`),
+    xendit: z
+      .object({ active: flag.default(false), methods })
+      .prefault({})
+      .describe(say`of Xendit: active, and which methods (empty = all)`),
+  }),
+  genieacs: z.object({
+    url: emptyIsNull(z.url({ protocol: /^https?$/ }))
+      .default(null)
+      .describe(say`the address of GenieACS' NBI, for example http://10.0.0.5:7557; empty = none`),
+    username: text(100, 'admin').default(''),
+    informMinutes: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(1440)
+      .default(5)
+      .describe(say`whole minutes between two informs of an ONT, 1 to 1440, for example 5`),
+    paths: z
+      .object({
+        pppUsername: paths('VirtualParameters.pppUsername', 'VirtualParameters.pppoeUsername'),
+        pppIp: paths(
+          'VirtualParameters.pppoeIP',
+          'VirtualParameters.pppIP',
+          'InternetGatewayDevice.WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.ExternalIPAddress',
+          'InternetGatewayDevice.WANDevice.1.WANConnectionDevice.2.WANPPPConnection.1.ExternalIPAddress',
+          'Device.PPP.Interface.1.IPCP.LocalIPAddress',
+        ),
+        rxPower: paths(
+          'VirtualParameters.RXPower',
+          'VirtualParameters.redaman',
+          'InternetGatewayDevice.WANDevice.1.WANPONInterfaceConfig.RXPower',
+          'Device.Optical.Interface.1.OpticalSignalLevel',
+        ),
+        temperature: paths(
+          'VirtualParameters.gettemp',
+          'Device.DeviceInfo.TemperatureStatus.TemperatureSensor.1.Value',
+        ),
+        uptime: paths(
+          'VirtualParameters.getdeviceuptime',
+          'InternetGatewayDevice.DeviceInfo.UpTime',
+          'Device.DeviceInfo.UpTime',
+        ),
+        connectedDevices: paths(
+          'VirtualParameters.activedevices',
+          'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.TotalAssociations',
+          'Device.WiFi.AccessPoint.1.AssociatedDeviceNumberOfEntries',
+        ),
+        ssid: paths('InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID', 'Device.WiFi.SSID.1.SSID'),
+        ssidEnabled: paths('InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.Enable', 'Device.WiFi.SSID.1.Enable'),
+        wifiPassword: paths(
+          'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.PreSharedKey.1.KeyPassphrase',
+          'Device.WiFi.AccessPoint.1.Security.KeyPassphrase',
+        ),
+      })
+      .prefault({})
+      .describe(say`for each metric the paths it is looked for at, for example VirtualParameters.RXPower`),
+  }),
+  /** Beside what the gateways need, which domain/walled-garden.ts knows. */
   walledGarden: z.object({
     hosts: listed(
       z
@@ -85,7 +202,7 @@ export const SETTINGS = {
         .max(200)
         .transform((hosts) => [...new Set(hosts)]),
     )
-      .default(PAYMENT_HOSTS)
+      .default([])
       .describe(say`host names, *.names, IPv4 addresses or blocks, at most 200, for example app.midtrans.com`),
   }),
   whatsapp: z.object({
@@ -145,5 +262,9 @@ export const SECRET_SETTINGS = [
   'whatsapp.cloud.token',
   'whatsapp.cloud.app-secret',
   'whatsapp.cloud.verify-token',
+  'gateway.midtrans.server-key',
+  'gateway.xendit.api-key',
+  'gateway.xendit.callback-token',
+  'genieacs.password',
 ] as const;
 export type SecretSetting = (typeof SECRET_SETTINGS)[number];

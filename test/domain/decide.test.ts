@@ -116,7 +116,8 @@ describe('the bounds are tight', () => {
   test('with one kind of plan, charging up to validBelow walls the line and one byte less does not', () => {
     const oneGrant = grants(fc.constant(plan())).map((all) => all.slice(0, 1));
     fc.assert(
-      fc.property(facts(oneGrant), instant, (f, at) => {
+      fc.property(facts(oneGrant), instant, (any, at) => {
+        const f = { ...any, owesSince: null, openings: [] };
         const decision = decide(f, defaults, at);
         if (decision.validBelow === Infinity) return;
         const room = decision.validBelow - f.chargedBytes;
@@ -204,6 +205,8 @@ const person: Facts = {
   billing: 'prepaid',
   tags: [],
   suspendedSince: null,
+  owesSince: null,
+  openings: [],
   grants: [],
   chargedBytes: 0,
   nas: null,

@@ -42,7 +42,16 @@ class Story {
 
   constructor(title: string, policy: Policy, facts: Partial<Facts> = {}) {
     this.policy = policy;
-    const nobody = { tags: [], suspendedSince: null, grants: [], chargedBytes: 0, nas: null, version: 0 };
+    const nobody = {
+      tags: [],
+      suspendedSince: null,
+      owesSince: null,
+      openings: [],
+      grants: [],
+      chargedBytes: 0,
+      nas: null,
+      version: 0,
+    };
     this.facts = { subscriberId: 1, username: 'budi', billing: 'prepaid', ...nobody, ...facts };
     this.lines.push(`== ${title}`, '');
   }
@@ -177,6 +186,8 @@ test('a subscriber who paid is never told to stop before the end of what was pai
     billing: 'prepaid',
     tags: [],
     suspendedSince: null,
+    owesSince: null,
+    openings: [],
     grants,
     chargedBytes: 0,
     nas: null,

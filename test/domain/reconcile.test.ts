@@ -13,6 +13,8 @@ const budi = {
   billing: 'prepaid' as const,
   tags: [],
   suspendedSince: null,
+  owesSince: null,
+  openings: [],
   grants: [{ id: 1, plan: plan({ profile: null }), from: BASE, until: BASE + DAY, usedBytes: 0 }],
   chargedBytes: 0,
   nas: null,

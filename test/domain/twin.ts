@@ -109,6 +109,14 @@ function isSo(condition: Condition, facts: Facts, zone: string, at: number): boo
       const last = highest(over(facts, at), endOf);
       return now.length === 0 && last !== undefined && at - last.until < condition.days * 86400000;
     }
+    case 'overdue':
+      return facts.owesSince !== null && at - facts.owesSince >= condition.days * 86400000;
+    case 'paying': {
+      const counted = (opened: number) =>
+        facts.openings.filter((one) => dateIn(zone, one) === dateIn(zone, opened)).indexOf(opened) <
+        condition.timesADay;
+      return facts.openings.some((one) => one <= at && at < one + condition.minutes * 60000 && counted(one));
+    }
     case 'billing':
       return facts.billing === condition.billing;
     case 'tag':
@@ -119,6 +127,8 @@ function isSo(condition: Condition, facts: Facts, zone: string, at: number): boo
       return (facts.nas?.tags ?? []).some((tag) => tag === condition.tag);
   }
 }
+
+const dateIn = (zone: string, at: number) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(at);
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 

@@ -169,6 +169,8 @@ const someFacts: fc.Arbitrary<Facts> = fc.record({
   billing: fc.constantFrom('prepaid' as const, 'postpaid' as const),
   tags: fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 3 }),
   suspendedSince: fc.option(fc.integer({ min: 0, max: 4e12 })),
+  owesSince: fc.option(fc.integer({ min: 0, max: 4e12 })),
+  openings: fc.array(fc.integer({ min: 0, max: 4e12 }), { maxLength: 3 }),
   grants: fc.array(
     fc.record({
       id: fc.nat(),

@@ -61,6 +61,8 @@ export function entry(
       billing: 'prepaid',
       tags: [],
       suspendedSince: null,
+      owesSince: null,
+      openings: [],
       grants: [{ id: subscriberId, plan: HOME_20, from: NOON - 20 * DAY, until: NOON + 10 * DAY, usedBytes: 0 }],
       chargedBytes: 0,
       nas: null,
