@@ -68,7 +68,8 @@ export function startOfNext(grants: readonly ListedGrant[], now: Instant): Insta
   return end;
 }
 
-async function noSuchPlan(q: Queryable, name: string): Promise<never> {
+/** The sentence for a plan that nobody sells, with those that there are. */
+export async function noSuchPlan(q: Queryable, name: string): Promise<never> {
   const names = await planNames(q);
   const offered =
     names.length === 0 ? say`there is none yet; add one with: plan add` : say`there are: ${names.join(', ')}`;

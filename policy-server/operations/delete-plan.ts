@@ -8,8 +8,8 @@ import { findPlan, retirePlan, usesOfPlan } from '#storage/plans';
  * Takes a plan off sale for good: no list offers it any more. What was sold of it stays in the books. A plan saved later
  * under its name is its next revision.
  *
- * @throws InvalidInput while grants of it are in force or to come, or purchases of it wait for their payment; and when
- * there is no such plan
+ * @throws InvalidInput while grants of it are in force or to come, subscriptions are billed for it, or purchases of it wait
+ * for their payment; and when there is no such plan
  */
 export async function deletePlan(desk: Desk, id: number): Promise<{ readonly name: string }> {
   const detail: Record<string, unknown> = { id };
@@ -20,6 +20,7 @@ export async function deletePlan(desk: Desk, id: number): Promise<{ readonly nam
     const uses = await usesOfPlan(tx, id, now);
     const reasons = [
       ...(uses.grants > 0 ? [say`${uses.grants} grants of it are in force or to come`] : []),
+      ...(uses.subscriptions > 0 ? [say`${uses.subscriptions} subscriptions are billed for it`] : []),
       ...(uses.openPurchases > 0 ? [say`${uses.openPurchases} purchases of it wait for their payment`] : []),
     ];
     if (reasons.length > 0) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
-import { BY_HAND, SHIPPED_TEXTS, usefulForMs } from '#domain/notices';
+import { SHIPPED_TEXTS } from '#domain/notice-texts';
+import { BY_HAND, usefulForMs } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
 import { say } from '#domain/say';
 import { fillTemplate } from '#domain/template';

@@ -2,6 +2,7 @@ import { InvalidInput, Unavailable } from '#domain/errors';
 import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { queueCredentials, withDrawnCredentials, writeCredentials } from '#operations/portal-credentials';
+import { endRunning } from '#operations/subscriptions';
 import { change } from '#storage/change';
 import { insertPrepaidMove, revokeStandingGrants } from '#storage/prepaid-moves';
 import { findSubscriberAccount, type SubscriberAccount, setBilling } from '#storage/subscribers';
@@ -39,7 +40,8 @@ const AT_ONCE = 2;
 
 /**
  * Moves subscribers from postpaid to prepaid, one transaction each: a Portal ID (an earlier one stays) and a new PIN,
- * the grants that run end now and are kept for `undoPrepaid`, the message is queued. ~25 ms of a core each.
+ * the grants that run end now and are kept for `undoPrepaid`, the message is queued. A subscription ends, and what is left of
+ * its period becomes credit; undoing starts no new one. ~25 ms of a core each.
  *
  * Whatever happens on the way (an abort, the database out of reach) the answer says who was moved, because their PINs
  * cannot be read again; the others are in `skipped` with the reason. Both are in the order that was given.
@@ -96,12 +98,14 @@ function move(desk: Desk, found: SubscriberAccount): Promise<Moved> {
       if (subscriber === null) throw new InvalidInput([say`was removed meanwhile`]);
       if (subscriber.billing === 'prepaid') throw new InvalidInput([ALREADY]);
       const at = desk.clock();
+      const subscription = await endRunning(tx, desk, found.id, 'now');
+      if (subscription !== null) detail.subscription = subscription;
       const revokedGrants = await revokeStandingGrants(tx, found.id, at);
       detail.revokedGrants = revokedGrants;
       await insertPrepaidMove(tx, { subscriberId: found.id, at, by: desk.actor, revokedGrants });
       await setBilling(tx, found.id, 'prepaid');
       await writeCredentials(tx, found.id, drawn, at);
-      const messageQueued = await queueCredentials(tx, desk, subscriber, drawn);
+      const messageQueued = await queueCredentials(tx, desk, { ...subscriber, billing: 'prepaid' }, drawn);
       await tx.mark([found.id]);
       const { username, name, phone } = subscriber;
       return { subscriberId: found.id, username, name, portalId: drawn.portalId, pin: drawn.pin, phone, messageQueued };

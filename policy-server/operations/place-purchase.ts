@@ -6,7 +6,9 @@ import { DAY } from '#domain/time';
 import { actingSubscriber, type Desk } from '#operations/desk';
 import { rowNumber } from '#operations/fields';
 import { parseInput } from '#operations/input';
+import { invoicePurchase } from '#operations/invoice-purchase';
 import { noSubscriberOfNumber } from '#operations/no-such-subscriber';
+import { applyPromo, promoCode } from '#operations/promos';
 import { settle } from '#operations/settle-purchase';
 import { change } from '#storage/change';
 import type { Queryable } from '#storage/database';
@@ -23,16 +25,18 @@ export const placePurchaseSchema = z.object({
     .enum(['after', 'now'])
     .default('after')
     .describe(say`after (when the cover in force ends; at once, where there is none) or now`),
+  promoCode: promoCode.nullable().default(null).describe(promoCode.description!),
 });
 export type Order = z.output<typeof placePurchaseSchema>;
 
 /**
  * Orders a plan for a subscriber: it waits 24 h for its money. What the subscriber ordered before and did not pay is
  * cancelled. The subscriber in person (actor `subscriber:<id>`) can only order for themselves, what is on the portal,
- * and not while suspended; what costs nothing is theirs at once (`grantId`), for there is nothing to wait for. A free
+ * and not while suspended; what costs nothing, also by a promo code, is theirs at once (`grantId`), for there is nothing to wait for. A free
  * package that is on the portal can be taken again and again: staff who do not want that do not show it there.
  *
- * @throws InvalidInput when there is no such subscriber, or the plan is not for sale (as it was shown)
+ * @throws InvalidInput when there is no such subscriber, the plan is not for sale (as it was shown), or the promo code is
+ * of no use (`applyPromo`)
  */
 export async function placePurchase(
   desk: Desk,
@@ -45,7 +49,7 @@ export async function placePurchase(
     const subscriber = await lockBuyer(tx, desk, order.subscriberId);
     const number = newPurchaseNumber();
     const placed = await place(tx, desk, subscriber, { ...order, number });
-    const isFree = actingSubscriber(desk) !== null && placed.priceRupiah === 0;
+    const isFree = actingSubscriber(desk) !== null && placed.totalRupiah === 0;
     const given = isFree ? await settle(tx, desk, (await lockPurchase(tx, number))!, null) : null;
     const grantId = given?.grantId ?? null;
     Object.assign(detail, { username: subscriber.username, ...placed, ...(isFree ? { grantId } : {}) });
@@ -64,14 +68,24 @@ export async function lockBuyer(tx: Queryable, desk: Desk, subscriberId: number)
   return subscriber;
 }
 
+/** What the audit should say of an order. `totalRupiah` is asked for it: the price less a discount, with a tax that is added. */
+type Placed = {
+  readonly number: string;
+  readonly plan: string;
+  readonly priceRupiah: number;
+  readonly totalRupiah: number;
+  readonly promo?: string;
+  readonly cancelled: readonly string[];
+};
+
 /** Writes an order in the caller's transaction, the buyer locked; returns what the audit should say. */
 export async function place(
   tx: Queryable,
   desk: Desk,
   { id }: SubscriberAccount,
-  order: Pick<Order, 'planRevisionId' | 'begins'> & { readonly number: string },
-): Promise<{ number: string; plan: string; priceRupiah: number; cancelled: readonly string[] }> {
-  const { plan, priceRupiah } = await forSale(tx, desk, order.planRevisionId);
+  order: Pick<Order, 'planRevisionId' | 'begins'> & Partial<Pick<Order, 'promoCode'>> & { readonly number: string },
+): Promise<Placed> {
+  const { planId, plan, priceRupiah } = await forSale(tx, desk, order.planRevisionId);
   const orderedAt = desk.clock();
   const cancelled = await cancelWaiting(tx, id, orderedAt, desk.actor);
   const inserted = await insertPurchase(tx, {
@@ -84,7 +98,15 @@ export async function place(
   });
   // Of 2^40 numbers, with millions given, one in a million orders meets this.
   if (inserted === null) throw new InvalidInput([say`the order number ${order.number} is taken; try again`]);
-  return { number: order.number, plan, priceRupiah, cancelled };
+  const placed = { number: order.number, plan, priceRupiah, cancelled };
+  const code = order.promoCode ?? null;
+  if (priceRupiah === 0) return { ...placed, totalRupiah: 0 };
+  const use = code === null ? null : { code, planId, subscriberId: id, priceRupiah };
+  const promo = use === null ? null : await applyPromo(tx, desk, use);
+  const purchase = (await lockPurchase(tx, order.number))!;
+  const invoice = await invoicePurchase(tx, desk, purchase, promo === null ? [] : [promo.line], promo?.promoId);
+  const totalRupiah = invoice.owedRupiah;
+  return { ...placed, totalRupiah, ...(promo === null ? {} : { promo: promo.line.description }) };
 }
 
 async function forSale(tx: Queryable, desk: Desk, planRevisionId: number): Promise<SoldRevision> {

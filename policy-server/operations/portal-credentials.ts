@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { InvalidInput } from '#domain/errors';
+import { PIN_NOTICES } from '#domain/notices';
 import { pinFault } from '#domain/pin';
 import { say } from '#domain/say';
 import type { Instant } from '#domain/time';
@@ -17,8 +18,9 @@ import type { SubscriberAccount } from '#storage/subscribers';
 export type PortalCredentials = { readonly portalId: string; readonly pin: string };
 type Drawn = PortalCredentials & { readonly pinSealed: Buffer };
 
-/** Where a subscriber logs in. */
-export const loginUrl = (desk: Pick<Desk, 'publicUrl'>): string => `${desk.publicUrl}/prepaid/portal/login`;
+/** Where a subscriber logs in; whichever it is, one is led to what is one's own. */
+export const loginUrl = (desk: Pick<Desk, 'publicUrl'>, billing: SubscriberAccount['billing'] = 'prepaid'): string =>
+  `${desk.publicUrl}${billing === 'prepaid' ? '/prepaid/portal/login' : '/customer/login'}`;
 
 /**
  * Draws a PIN, and a Portal ID when the subscriber has none, and has `write` put them into the database; drawn again
@@ -59,7 +61,7 @@ export async function writeCredentials(
   }
   await issueSealedPin(tx, subscriberId, pinSealed, at);
   await endPortalAccess(tx, subscriberId);
-  await cancelQueued(tx, subscriberId, 'portal-pin', at);
+  for (const notice of PIN_NOTICES) await cancelQueued(tx, subscriberId, notice, at);
 }
 
 /** Queues the message that tells a subscriber the Portal ID and the PIN; false without a usable telephone number. */
@@ -70,8 +72,9 @@ export function queueCredentials(
   { portalId, pin }: PortalCredentials,
 ): Promise<boolean> {
   const name = subscriber.name === '' ? subscriber.username : subscriber.name;
-  const values = { name, portalId, pin, loginUrl: loginUrl(desk) };
-  return queueNotice(tx, desk, { subscriberId: subscriber.id, notice: 'portal-pin', values, onceKey: null });
+  const values = { name, portalId, pin, loginUrl: loginUrl(desk, subscriber.billing) };
+  const notice = subscriber.billing === 'prepaid' ? 'portal-pin' : 'account-pin';
+  return queueNotice(tx, desk, { subscriberId: subscriber.id, notice, values, onceKey: null });
 }
 
 /** Six random digits, none of those that are tried first. */

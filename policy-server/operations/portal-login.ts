@@ -33,7 +33,13 @@ export type PortalLogin = {
 };
 
 export type PortalLoginResult =
-  | { readonly ok: true; readonly token: string; readonly deviceToken: string; readonly mustChangePin: boolean }
+  | {
+      readonly ok: true;
+      readonly subscriberId: number;
+      readonly token: string;
+      readonly deviceToken: string;
+      readonly mustChangePin: boolean;
+    }
   /** `waitSeconds`: 0 = may be tried again at once. Whether the ID exists, or is closed to unknown devices, is not said. */
   | { readonly ok: false; readonly waitSeconds: number };
 
@@ -116,7 +122,7 @@ async function enter(desk: Desk, of: Entering): Promise<PortalLoginResult | null
       const deviceToken = device ?? (await rememberDevice(tx, subscriberId, now));
       const { address, userAgent } = given;
       const token = await createWebSession(tx, { of: { subscriberId }, address, userAgent, at: now });
-      return { ok: true, token, deviceToken, mustChangePin: account.mustChangePin };
+      return { ok: true, subscriberId, token, deviceToken, mustChangePin: account.mustChangePin };
     });
   } catch (error) {
     if (error instanceof Superseded) return null;

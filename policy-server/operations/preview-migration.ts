@@ -10,6 +10,8 @@ export type MigrationPreview = {
   readonly withoutPhone: number;
   /** Grants that would end now. */
   readonly runningGrants: number;
+  /** Subscriptions that would end now. */
+  readonly subscriptions: number;
   readonly online: number;
 };
 

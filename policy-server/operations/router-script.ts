@@ -13,7 +13,12 @@ export type RouterScriptInput = {
   readonly walledGarden: readonly string[];
 };
 
-/** The address-lists of the default policy. */
+/**
+ * The address-lists of the default policy. A line in `prepaid-active` meets no rule of ours, and neither does one that is
+ * open to pay, so that a router whose script is older lets it through just as well.
+ */
+const ACTIVE = 'prepaid-active';
+const PAYING = 'prepaid-paying';
 const NO_PACKAGE = 'prepaid-no-package';
 const GARDEN = 'walled-garden';
 /** Marks what is ours on the router, so that a second run replaces it and nothing else is touched. */
@@ -146,6 +151,7 @@ function filter({ nas, server }: RouterScriptInput): string[] {
   return [
     '',
     '# 3. Filter, above "accept established": CoA and DNS in; without a package only the garden, both ways',
+    `# (${ACTIVE}, and ${PAYING} while a payment window is open, are let through like everybody else)`,
     ...block(
       rules('/ip firewall filter', [
         ...(v4 ? [`chain=input src-address=${server.address} protocol=udp dst-port=${nas.coaPort} action=accept`] : []),
@@ -174,7 +180,9 @@ function nat({ portal }: RouterScriptInput): string[] {
         `chain=dstnat src-address-list=${NO_PACKAGE} protocol=tcp dst-port=53 action=redirect`,
         `chain=dstnat src-address-list=${NO_PACKAGE} dst-address-list=!${GARDEN} protocol=tcp dst-port=80 action=dst-nat to-addresses=${portal.address} to-ports=${toPort}`,
         // The portal must see the subscriber's own address: it recognises the line by it.
-        `chain=srcnat src-address-list=${NO_PACKAGE} dst-address=${portal.address} action=accept`,
+        ...[NO_PACKAGE, PAYING].map(
+          (list) => `chain=srcnat src-address-list=${list} dst-address=${portal.address} action=accept`,
+        ),
       ]),
     ),
   ];
@@ -201,12 +209,18 @@ function ipv6ByHand(): string[] {
   ];
 }
 
+const FIREWALL = ['filter', 'nat', 'mangle', 'raw'];
+
 function readiness(): string[] {
   const tell = (condition: string, text: string) => `:if (${condition}) do={ :put "CHECK: ${text}" }`;
   return [
     '',
     '# 6. What may be in the way (nothing is changed)',
     tell('[:len [/ppp secret find disabled=no]] > 0', 'users in /ppp secret never reach RADIUS: disable them'),
+    tell(
+      `(${FIREWALL.map((menu) => `[:len [/ip firewall ${menu} find src-address-list="${ACTIVE}"]]`).join(' + ')}) > 0`,
+      `rules of yours name the list ${ACTIVE}: let them name ${PAYING} too, where lines are while a payment window is open`,
+    ),
     tell(
       '[:len [/ip firewall filter find action=fasttrack-connection disabled=no]] > 0',
       'FastTrack passes queues and filters by: disable it for subscribers',

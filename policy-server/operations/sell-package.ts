@@ -24,7 +24,14 @@ export async function sellPackage(
   desk: Desk,
   input: Readonly<Record<string, unknown>>,
 ): Promise<Settled & { readonly number: string }> {
-  const { number: given, subscriberId, planRevisionId, begins, ...payment } = parseInput(sellPackageSchema, input);
+  const {
+    number: given,
+    subscriberId,
+    planRevisionId,
+    begins,
+    promoCode,
+    ...payment
+  } = parseInput(sellPackageSchema, input);
   const detail: Record<string, unknown> = {};
   return change(desk.db, { actor: desk.actor, why: 'sell package', subscriberId, detail }, async (tx) => {
     const buyer = await lockBuyer(tx, desk, subscriberId);
@@ -33,7 +40,8 @@ export async function sellPackage(
     if (before !== null && before.subscriberId !== subscriberId) {
       throw new InvalidInput([say`number ${number} is of another subscriber's purchase; leave it out`]);
     }
-    const placed = before === null ? await place(tx, desk, buyer, { planRevisionId, begins, number }) : { number };
+    const placed =
+      before === null ? await place(tx, desk, buyer, { planRevisionId, begins, promoCode, number }) : { number };
     const purchase = before ?? (await lockPurchase(tx, number))!;
     const settled = await settle(tx, desk, purchase, payment);
     Object.assign(detail, { ...placed, ...payment, ...auditOf(purchase, settled) });

@@ -1,16 +1,18 @@
 import { z } from 'zod';
 import { assert } from '#domain/assert';
 import { InvalidInput } from '#domain/errors';
-import { printLocalBytes, printLocalDateTime } from '#domain/print-local';
 import { say } from '#domain/say';
-import { addPeriod, type Instant } from '#domain/time';
-import { startOfNext } from '#operations/add-grant';
+import { offerStands } from '#operations/change-offer';
 import type { Desk } from '#operations/desk';
+import { grantPurchase, type Settled } from '#operations/grant-purchase';
 import { parseInput } from '#operations/input';
-import { queueNotice } from '#operations/queue-notice';
+import { invoicePurchase } from '#operations/invoice-purchase';
+import { receivePayment, settleFromCredit } from '#operations/receive-payment';
 import { type ChangeTransaction, change } from '#storage/change';
-import { grantsOf, insertGrants } from '#storage/grants';
-import { insertPayment, type LockedPurchase, lockPurchase, setGranted } from '#storage/purchases';
+import { invoiceOfPurchase } from '#storage/invoices';
+import { type LockedPurchase, lockPurchase } from '#storage/purchases';
+
+export type { Settled } from '#operations/grant-purchase';
 
 export const purchaseNumber = z
   .string()
@@ -30,14 +32,6 @@ export const paymentFields = {
 };
 export const settlePurchaseSchema = z.object({ number: purchaseNumber, ...paymentFields });
 export type PaymentByHand = Pick<z.output<typeof settlePurchaseSchema>, 'method' | 'note'>;
-
-export type Settled = {
-  readonly grantId: number;
-  readonly from: Instant;
-  readonly until: Instant;
-  /** It was settled before, and nothing was done now. */
-  readonly alreadySettled: boolean;
-};
 
 /**
  * The money for a purchase is in hand: the payment, the grant, the notice to the subscriber and "enforcement is due now"
@@ -59,45 +53,36 @@ export async function settlePurchase(desk: Desk, input: Readonly<Record<string, 
   });
 }
 
-/** Settles a purchase in the caller's transaction; its row and its subscriber's are locked. `payment` null: it costs nothing. */
+/**
+ * Settles a purchase in the caller's transaction; its row and its subscriber's are locked. The money is what its invoice
+ * asks; `payment` null: it costs nothing.
+ */
 export async function settle(
   tx: ChangeTransaction,
   desk: Desk,
   purchase: LockedPurchase,
   payment: PaymentByHand | null,
 ): Promise<Settled> {
-  const { grantId: before, from: begun, until: ended, subscriberId } = purchase;
-  if (before !== null) return { grantId: before, from: begun!, until: ended!, alreadySettled: true };
-  const at = desk.clock();
-  const from = purchase.begins === 'now' ? at : startOfNext(await grantsOf(tx, subscriberId), at);
-  const until = addPeriod(from, purchase.period, desk.zone);
-  const [grantId] = (await insertGrants(tx, [
-    { subscriberId, planRevisionId: purchase.planRevisionId, from, until },
-  ])) as [number];
-  await setGranted(tx, purchase.id, grantId, at);
-  assert(payment !== null || purchase.priceRupiah === 0, 'what costs something is paid for');
-  if (payment !== null && purchase.priceRupiah > 0) {
-    const money = { ...payment, amountRupiah: purchase.priceRupiah, receivedAt: at, receivedBy: desk.actor };
-    await insertPayment(tx, { purchaseId: purchase.id, subscriberId, ...money });
+  if (purchase.grantId !== null || purchase.priceRupiah === 0) return grantPurchase(tx, desk, purchase);
+  const invoice = (await invoiceOfPurchase(tx, purchase.id)) ?? (await invoicePurchase(tx, desk, purchase));
+  const { subscriberId, number } = purchase;
+  if (invoice.settledAt !== null) {
+    throw new InvalidInput([say`purchase ${number} was paid and the money given back; order the package anew`]);
   }
-  await queueNotice(tx, desk, {
-    subscriberId,
-    notice: 'activated',
-    values: activation(desk, purchase, until),
-    onceKey: `activated:${grantId}`,
-  });
-  await tx.mark([subscriberId]);
-  return { grantId, from, until, alreadySettled: false };
-}
-
-function activation({ zone }: Desk, { addressee, plan, allowanceBytes, language }: LockedPurchase, until: Instant) {
-  const unlimited = language === 'id' ? 'tanpa batas' : 'unlimited';
-  return {
-    name: addressee,
-    plan,
-    until: printLocalDateTime(until, zone, language),
-    quota: allowanceBytes === null ? unlimited : printLocalBytes(allowanceBytes, language),
-  };
+  const { owedRupiah: amountRupiah } = invoice;
+  if (!(await offerStands(tx, desk, invoice))) {
+    throw new InvalidInput([say`what the change ${number} gives back is used up by now; cancel it and change again`]);
+  }
+  // A promo may have left nothing to pay.
+  if (amountRupiah === 0) await settleFromCredit(tx, desk, invoice);
+  else {
+    assert(payment !== null, 'what costs something is paid for');
+    const receivedAt = desk.clock();
+    await receivePayment(tx, desk, { ...payment, subscriberId, invoice, amountRupiah, gateway: null, receivedAt });
+  }
+  const granted = await lockPurchase(tx, number);
+  assert(granted?.grantId != null, 'a purchase that was paid is granted');
+  return { grantId: granted.grantId, from: granted.from!, until: granted.until!, alreadySettled: false };
 }
 
 /** What the audit says of a settlement. */

@@ -4,10 +4,12 @@ import { type RouterScriptInput, routerScript } from '#operations/router-script'
 import { noNasFault } from '#operations/static-line';
 import { change } from '#storage/change';
 import { loadNases } from '#storage/facts';
+import { setScriptGarden } from '#storage/nas';
 import { SecretsFault } from '#storage/secrets';
 
 /**
- * The script that sets this router up. It holds the RADIUS secret, so nobody gets it without a row in the audit.
+ * The script that sets this router up. It holds the RADIUS secret, so nobody gets it without a row in the audit. What its
+ * walled garden holds is kept: pages tell when the settings ask for more by now.
  *
  * @throws InvalidInput for no such NAS and for what `routerScript` refuses; SecretsFault when its secret cannot be opened
  */
@@ -27,6 +29,9 @@ export function showRouterScript(
     // Instead of what cannot be opened it holds something random.
     if (nas.fault !== null) throw new SecretsFault(nas.fault);
     Object.assign(detail, { id: nas.id, name: nas.name });
-    return routerScript({ ...input, nas: { name: nas.name, secret: nas.secret.reveal(), coaPort: nas.coaPort } });
+    const { name, secret, coaPort } = nas;
+    const script = routerScript({ ...input, nas: { name, secret: secret.reveal(), coaPort } });
+    await setScriptGarden(tx, nas.id, input.walledGarden);
+    return script;
   });
 }

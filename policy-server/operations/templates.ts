@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
-import { EXAMPLE_VALUES, NOTICE_FIELDS, NOTICES, type Notice, SHIPPED_TEXTS } from '#domain/notices';
+import { SHIPPED_TEXTS } from '#domain/notice-texts';
+import { EXAMPLE_VALUES, NOTICE_FIELDS, NOTICES, type Notice } from '#domain/notices';
 import { LANGUAGES, type Language } from '#domain/print-local';
 import { say } from '#domain/say';
 import { fillTemplate, templateFaults } from '#domain/template';

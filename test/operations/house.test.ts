@@ -4,7 +4,6 @@ import { addNas } from '#operations/add-nas';
 import { addPlan } from '#operations/add-plan';
 import { addSubscriber } from '#operations/add-subscriber';
 import { firstAdmin } from '#operations/first-admin';
-import { firstPolicy } from '#operations/first-policy';
 import { generateSecret, hashPassword, verifyPassword } from '#operations/password-hash';
 import { resetAdminPassword } from '#operations/reset-admin-password';
 import { dropOldKeys, rotateSecrets } from '#operations/rotate-secrets';
@@ -141,13 +140,6 @@ describe('staff', () => {
   });
 });
 
-describe('the policy', () => {
-  test('the default is published once', async () => {
-    expect(await firstPolicy(desk)).toBe(true);
-    expect(await firstPolicy(desk)).toBe(false);
-  });
-});
-
 describe('rotating secrets', () => {
   test('everything opens after it with the new key alone, and not before the old one may go', async () => {
     const { id } = await addSubscriber(desk, { username: 'budi', password: 'rahasia' });
@@ -177,7 +169,6 @@ describe('the audit', () => {
         'add plan',
         'first admin',
         'reset staff password',
-        'default policy',
         'add subscriber',
         'rotate secrets',
         'drop old keys',

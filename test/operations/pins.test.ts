@@ -188,6 +188,20 @@ describe('issuing a PIN', () => {
     expect((await messagesOf(desk.db, id)).filter((message) => message.cancelledAt === null)).toEqual([]);
   });
 
+  test('who is billed afterwards is told what it is for there, and no older PIN stays in the queue', async () => {
+    const id = await subscriber({ name: 'Sri', language: 'id', billing: 'postpaid' });
+    await issuePin(desk, id, { send: true });
+    const { portalId, pin } = await issuePin(desk, id, { send: true });
+    const [newest, older] = await messagesOf(desk.db, id);
+    expect([newest!.notice, newest!.cancelledAt, older!.cancelledAt]).toEqual(['account-pin', null, NOW]);
+    const { bodySealed } = (await findMessage(desk.db, newest!.id))!;
+    const { text } = openBody(desk.sealer, newest!.id, bodySealed);
+    expect(text).toContain(`Portal ID: ${portalId}\nPIN: ${pin}\n`);
+    expect(text).toContain('https://portal.test/customer/login');
+    expect(text).not.toMatch(/prepaid/i);
+    expect(await logIn(portalId, pin)).toMatchObject({ ok: true, subscriberId: id });
+  });
+
   test('many at once are hashed two at a time, so that whoever logs in finds a core', async () => {
     const ids = await Promise.all(Array.from({ length: 8 }, () => subscriber()));
     hashing.most = 0;

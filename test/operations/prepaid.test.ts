@@ -225,7 +225,7 @@ describe('looking before moving', () => {
     await addGrant(desk, { username: third.username, plan: 'rumah' });
     await live(one.id, one.username);
     await live(third.id, third.username);
-    expect(await previewMigration(desk, [one.id, other.id, third.id, 999_999])).toEqual({
+    expect(await previewMigration(desk, [one.id, other.id, third.id, 999_999])).toMatchObject({
       willMove: 2,
       alreadyPrepaid: 1,
       withoutPhone: 1,

@@ -39,6 +39,7 @@ describe('ordering a package', () => {
       plan: 'prepaid-20mbps',
       planRevisionId: plans['prepaid-20mbps'],
       priceRupiah: PRICE,
+      askedRupiah: PRICE,
       begins: 'after',
       state: 'waiting',
       orderedBy: 'test',
@@ -55,7 +56,7 @@ describe('ordering a package', () => {
     });
     expect(await lastAudit(id)).toEqual({
       why: 'order package',
-      detail: { username, number, plan: 'prepaid-20mbps', priceRupiah: PRICE, cancelled: [] },
+      detail: { username, number, plan: 'prepaid-20mbps', priceRupiah: PRICE, totalRupiah: PRICE, cancelled: [] },
     });
     desk.setClock(NOW + DAY - 1);
     expect((await shown(number)).state).toBe('waiting');
@@ -226,7 +227,7 @@ describe('settling a purchase', () => {
     expect(await settlePurchase(desk, { number, method: 'transfer' })).toEqual({ ...first, alreadySettled: true });
     expect((await shown(number)).payments).toHaveLength(1);
     expect(await grantsOf(desk.db, id)).toHaveLength(1);
-    expect(await messagesOf(desk.db, id)).toHaveLength(1);
+    expect(await messagesOf(desk.db, id)).toHaveLength(2);
     expect(await due(id)).toEqual([]);
     expect(await lastAudit(id)).toMatchObject({ why: 'settle purchase', detail: { alreadySettled: true } });
     desk.setClock(NOW);

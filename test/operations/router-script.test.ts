@@ -50,6 +50,19 @@ describe('the script that sets a MikroTik up', () => {
     expect(at('reject-with=tcp-reset')).toBeLessThan(at('/ip firewall filter move [find comment="gerbang"]'));
   });
 
+  test('lets a line that is open to pay pass like one with a package: it meets no rule but to keep its address to the portal', () => {
+    const rules = routerScript(input)
+      .split('\n')
+      .filter((line) => / add chain=/.test(line));
+    expect(rules.filter((line) => line.includes('prepaid-active'))).toEqual([]);
+    expect(rules.filter((line) => line.includes('prepaid-paying'))).toEqual([
+      '/ip firewall nat add chain=srcnat src-address-list=prepaid-paying dst-address=10.0.0.3 action=accept comment="gerbang"',
+    ]);
+    expect(routerScript(input)).toMatch(
+      /find src-address-list="prepaid-active".*CHECK: .*let them name prepaid-paying too/,
+    );
+  });
+
   test('for RouterOS 6 uses no command that only 7 knows', () => {
     const script = routerScript({ ...input, version: 6 });
     expect(script).not.toMatch(/^\/ipv6|type=FWD|match-subdomain/m);

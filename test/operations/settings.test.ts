@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { rotateSecrets } from '#operations/rotate-secrets';
 import { type SettingsSection, saveSettings, setSecretSetting } from '#operations/settings';
+import { rawEventsOf, storeEvents } from '#storage/gateway-events';
 import { PLACES, sealedOtherwise } from '#storage/reseal';
 import { loadMasterKey, nasApiPasswordAad, whatsAppAuthAad } from '#storage/secrets';
 import { readSecretSetting, readSettings, settingChanges } from '#storage/settings';
@@ -20,9 +21,15 @@ describe('the settings of the company', () => {
     expect(await readSettings(desk.db)).toEqual({
       company: { name: 'Gerbang', address: '', phone: null, hours: '', zone: null },
       reminders: { endingSoonHours: 24, quotaShares: [80, 100], quietFrom: '21:00', quietTo: '07:00' },
-      walledGarden: {
-        hosts: ['app.midtrans.com', 'api.midtrans.com', 'checkout.xendit.co', 'api.xendit.co', 'js.xendit.co'],
+      billing: { prefix: 'INV', tax: 'off', taxPercent: 11, dueDays: 7, autoPayDays: 1, autoPayTries: 3 },
+      gateways: {
+        first: 'midtrans',
+        linkHours: 24,
+        midtrans: { active: false, production: false, methods: [] },
+        xendit: { active: false, methods: [] },
       },
+      genieacs: expect.objectContaining({ url: null, username: '', informMinutes: 5 }),
+      walledGarden: { hosts: [] },
       whatsapp: {
         transport: 'off',
         perMinute: 6,
@@ -204,6 +211,8 @@ describe('a change of the master key', () => {
        values (1, '628123456789', 'ended', $1, now(), now(), now()), (2, '628123456789', 'ended', '', now(), now(), now())`,
       [sealer.seal('body', 'message.body_sealed:1')],
     );
+    const said = { gateway: 'midtrans', receivedAt: NOW, source: null, orderId: 'A-1', status: 'paid' } as const;
+    await storeEvents(db, sealer, [{ ...said, raw: Buffer.from('{}') }]);
     await setSecretSetting(desk, 'whatsapp.cloud.token', 'EAAG');
     const ids = Array.from({ length: 1_500 }, (_, i) => `key:${i}`);
     await db.query(
@@ -216,10 +225,11 @@ describe('a change of the master key', () => {
     );
 
     const { resealed } = await rotateSecrets(desk, desk.masterKeyFile);
-    expect(resealed).toBe(8 + 1_500);
+    expect(resealed).toBe(9 + 1_500);
     const fresh = loadMasterKey(desk.masterKeyFile);
     expect(await sealedOtherwise(db, fresh)).toBe(0);
     expect(await readSecretSetting(db, fresh, 'whatsapp.cloud.token')).toBe('EAAG');
+    expect(await rawEventsOf(db, fresh, 'midtrans', 'A-1')).toEqual([Buffer.from('{}')]);
     const one = async (sql: string) => (await db.query<{ sealed: Buffer }>(sql))[0]!.sealed;
     expect(
       fresh.open(await one('select api_password_sealed as sealed from nas where id = 1'), nasApiPasswordAad(1)),
