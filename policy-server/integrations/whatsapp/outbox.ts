@@ -1,5 +1,6 @@
 import { type Clock, monotonicMs } from '#domain/clock';
 import { DAY, type Instant, localMidnight, MINUTE, nextLocalMidnight, SECOND } from '#domain/time';
+import { Waker } from '#domain/waker';
 import { reasonCode } from '#domain/whatsapp';
 import { Breaker, type BreakerNote, type BreakerTimes } from '#integrations/whatsapp/breaker';
 import { Pace } from '#integrations/whatsapp/pace';
@@ -72,9 +73,7 @@ export class Outbox {
   #dayEndsAt: Instant = 0;
   #expireAt: Instant = 0;
   #stopped = false;
-  /** Woken while it was not asleep. */
-  #wanted = false;
-  #wake: () => void = () => undefined;
+  readonly #waker = new Waker();
   #running: Promise<void> = Promise.resolve();
   /** Receipts, and who wrote: each is written down however long the database is away. */
   #noting: Promise<void> = Promise.resolve();
@@ -95,13 +94,12 @@ export class Outbox {
 
   /** Something may be due, or the transport is in another state. */
   wake(): void {
-    this.#wanted = true;
-    this.#wake();
+    this.#waker.wake();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wake();
+    this.#waker.wake();
     await this.#running;
     await this.#noting;
   }
@@ -134,13 +132,13 @@ export class Outbox {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       let pauseMs = TROUBLE_MS;
-      this.#wanted = false;
+      this.#waker.forget();
       try {
         pauseMs = await this.#round();
       } catch (error) {
         this.#options.log.warn({ err: error }, 'the outbox cannot go on; trying again');
       }
-      if (pauseMs > 0 && !this.#stopped) await this.#sleep(pauseMs);
+      if (pauseMs > 0 && !this.#stopped) await this.#waker.sleep(pauseMs);
     }
   }
 
@@ -278,17 +276,6 @@ export class Outbox {
         await new Promise((resolve) => setTimeout(resolve, TROUBLE_MS));
       }
     }
-  }
-
-  #sleep(ms: number): Promise<void> {
-    if (this.#wanted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 
