@@ -6,6 +6,8 @@ import { explain } from '#policy-server/cli/explain';
 import { subscriberExport } from '#policy-server/cli/export';
 import { grantAdd, grantRevoke } from '#policy-server/cli/grant';
 import { importMikrotik } from '#policy-server/cli/import-mikrotik';
+import { invoiceList, invoicePay, invoiceShow, invoiceVoid } from '#policy-server/cli/invoice';
+import { ledgerBalances, ledgerClose, ledgerVerify } from '#policy-server/cli/ledger';
 import { nasAdd, nasEdit, nasList, nasRemove } from '#policy-server/cli/nas';
 import { nasScript } from '#policy-server/cli/nas-script';
 import { planAdd, planDelete, planEdit, planList } from '#policy-server/cli/plan';
@@ -28,6 +30,12 @@ import {
   subscriberImport,
   suspendCommand,
 } from '#policy-server/cli/subscriber';
+import {
+  subscriptionChange,
+  subscriptionEnd,
+  subscriptionShow,
+  subscriptionStart,
+} from '#policy-server/cli/subscription';
 import { findCommand, helpOf, helpOfAll, readArguments, unknownCommand } from '#policy-server/cli/usage';
 import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseTooNew } from '#storage/migrate';
@@ -54,8 +62,19 @@ const COMMANDS: readonly Command[] = [
   purchaseList,
   purchaseSettle,
   purchaseCancel,
+  invoiceList,
+  invoiceShow,
+  invoicePay,
+  invoiceVoid,
+  ledgerBalances,
+  ledgerVerify,
+  ledgerClose,
   grantAdd,
   grantRevoke,
+  subscriptionStart,
+  subscriptionEnd,
+  subscriptionShow,
+  subscriptionChange,
   suspendCommand,
   resumeCommand,
   explain,

@@ -33,6 +33,9 @@ export type Config = {
   readonly historyMonths: number;
   /** Another place than WhatsApp's own web socket, such as a proxy; null = WhatsApp. */
   readonly whatsAppUrl: string | null;
+  /** Where the gateways' interfaces are; null = at the gateways. */
+  readonly midtransBaseUrl: string | null;
+  readonly xenditBaseUrl: string | null;
   readonly logLevel: LogLevel;
 };
 
@@ -86,6 +89,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     zoneIsSet: env.COMPANY_TIMEZONE !== undefined,
     historyMonths: env.HISTORY_MONTHS,
     whatsAppUrl: env.WHATSAPP_URL ?? null,
+    midtransBaseUrl: env.MIDTRANS_BASE_URL ?? null,
+    xenditBaseUrl: env.XENDIT_BASE_URL ?? null,
     logLevel: env.LOG_LEVEL,
   };
 }
@@ -95,6 +100,8 @@ const port = z
   .regex(/^\d{1,5}$/)
   .transform(Number)
   .refine((number) => number <= 65535);
+
+const webAddress = z.string().refine((text) => ['http:', 'https:'].includes(urlOrNull(text)?.protocol ?? ''));
 
 function isProxy(text: string): boolean {
   const [address, bits, ...more] = text.split('/');
@@ -117,10 +124,7 @@ const environmentSchema = z.object({
     .regex(/^[\w.:-]+$/)
     .default('0.0.0.0'),
   HTTP_PORT: port.default(3000),
-  PUBLIC_URL: z
-    .string()
-    .refine((text) => ['http:', 'https:'].includes(urlOrNull(text)?.protocol ?? ''))
-    .optional(),
+  PUBLIC_URL: webAddress.optional(),
   TRUSTED_PROXIES: z
     .string()
     .transform((text) => text.split(',').map((one) => one.trim()))
@@ -154,6 +158,8 @@ const environmentSchema = z.object({
     .string()
     .refine((text) => ['ws:', 'wss:'].includes(urlOrNull(text)?.protocol ?? ''))
     .optional(),
+  MIDTRANS_BASE_URL: webAddress.optional(),
+  XENDIT_BASE_URL: webAddress.optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -173,6 +179,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   COMPANY_TIMEZONE: 'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura',
   HISTORY_MONTHS: 'a whole number from 1 to 120, for example 13',
   WHATSAPP_URL: 'the address of a web socket, for example wss://web.whatsapp.com/ws/chat; leave it out to use that one',
+  MIDTRANS_BASE_URL: 'a web address, for example http://127.0.0.1:4010; leave it out to use Midtrans itself',
+  XENDIT_BASE_URL: 'a web address, for example http://127.0.0.1:4011; leave it out to use Xendit itself',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}, for example info`,
 };
 

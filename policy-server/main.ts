@@ -2,28 +2,42 @@ import { monotonicMs, systemClock } from '#domain/clock';
 import { InvalidInput, Unavailable } from '#domain/errors';
 import { sweep } from '#enforcement/sweep';
 import { startHttp } from '#http/server';
+import { autoPayJob, billNoticesJob } from '#jobs/auto-pay';
+import { booksJob, refundsJob } from '#jobs/books';
 import { directoryCopyJob } from '#jobs/directory-copy';
 import { figuresJob } from '#jobs/figures';
+import { invoicesJob } from '#jobs/invoices';
+import { paymentsJob } from '#jobs/payments';
 import { remindersJob } from '#jobs/reminders';
 import { retentionJob } from '#jobs/retention';
 import { startSchedule } from '#jobs/schedule';
 import { sweepJob } from '#jobs/sweep';
+import { closeBooks } from '#operations/close-books';
 import type { Desk } from '#operations/desk';
 import { firstAdmin } from '#operations/first-admin';
-import { firstPolicy } from '#operations/first-policy';
+import { type FirstPolicy, firstPolicy } from '#operations/first-policy';
+import { queueBillNotices } from '#operations/queue-bill-notices';
 import { queueReminders } from '#operations/queue-reminders';
+import { askForDueRefunds } from '#operations/refund-payment';
+import { runAutoPay } from '#operations/run-auto-pay';
+import { runInvoices } from '#operations/run-invoices';
+import { keepToldMethods } from '#operations/saved-methods';
+import { lookAtWallets } from '#operations/wallet';
+import { startAcs } from '#policy-server/acs-side';
 import { banner } from '#policy-server/banner';
 import { companyZone } from '#policy-server/company-zone';
 import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseSide, untilAvailable } from '#policy-server/database-side';
 import { DirectorySide, longestInterimSeconds } from '#policy-server/directory-side';
 import { startEnforcement } from '#policy-server/enforcement-side';
+import { openGateways } from '#policy-server/gateways-side';
 import { startIntake } from '#policy-server/intake-side';
 import { type Log, openLog } from '#policy-server/log';
 import { existingMasterKey, masterKey } from '#policy-server/master-key';
 import { startMessages } from '#policy-server/messages-side';
 import { nodeMetrics } from '#policy-server/node-metrics';
 import { type NodeParts, noParts, stopParts } from '#policy-server/node-parts';
+import { startPayments } from '#policy-server/payments-side';
 import { portalPages } from '#policy-server/portal-side';
 import { bindFault, journalRoot, startRadius } from '#policy-server/radius-side';
 import { readiness } from '#policy-server/readiness';
@@ -126,11 +140,19 @@ async function prepare(started: Config, url: string): Promise<{ config: Config; 
   const sealer = await masterKey(config.masterKeyFile, db);
   const desk = systemDesk(config, db, sealer);
   await preparePartitions(db, systemClock());
-  await firstPolicy(desk);
+  tellOfPolicy(await firstPolicy(desk));
   firstPassword ??= await firstAdmin(desk);
   await parts.directory!.openDatabase(db, sealer, config.zone);
+  parts.gateways = openGateways({ ...config, db, sealer, clock: systemClock, log });
   parts.sealer = sealer;
   return { config, db, sealer };
+}
+
+function tellOfPolicy({ did, lacks }: FirstPolicy): void {
+  if (did === 'renewed')
+    log.info('the default policy was renewed: it has rules for overdue lines and payment windows now');
+  const missing = { overdue: 'lines that owe stay open', paying: 'no payment windows are given' };
+  for (const is of lacks) log.warn(`no rule of the policy in force looks at "${is}": ${missing[is]}`);
 }
 
 /** A declaration, for the `await` at the top runs before the constants below it are there. */
@@ -161,6 +183,8 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
     () => parts.enforcement?.loop.wake(),
     log,
   );
+  const payments = await startPayments({ desk: systemDesk(config, db, sealer), gateways: parts.gateways!, log });
+  parts.payments = payments;
   parts.messages = await startMessages({
     db,
     sealer,
@@ -169,6 +193,7 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
     zone: config.zone,
     whatsAppUrl: config.whatsAppUrl,
   });
+  parts.acs = startAcs({ db, sealer, clock: systemClock, log });
   parts.schedule = await startSchedule({
     jobs: [
       sweepJob((spreadMs) => {
@@ -176,6 +201,24 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
         return sweep(db, systemClock(), spreadMs);
       }),
       remindersJob((signal) => queueReminders(systemDesk(config, db, sealer), signal)),
+      invoicesJob((signal) => runInvoices(systemDesk(config, db, sealer), { signal })),
+      billNoticesJob((signal) => queueBillNotices(systemDesk(config, db, sealer), signal)),
+      autoPayJob(async (signal) => {
+        const desk = systemDesk(config, db, sealer);
+        try {
+          return await runAutoPay(desk, parts.gateways!, signal);
+        } finally {
+          // A charge that a person has to look at keeps nobody's card or wallet waiting.
+          await keepToldMethods(desk, parts.gateways!);
+          await lookAtWallets(desk, parts.gateways!);
+        }
+      }),
+      booksJob(systemClock, config.zone, () => closeBooks(systemDesk(config, db, sealer))),
+      refundsJob(async (signal) => {
+        const asked = await askForDueRefunds(systemDesk(config, db, sealer), parts.gateways!, signal);
+        return asked.length;
+      }),
+      paymentsJob((signal) => payments.match(signal)),
       figuresJob(db, systemClock),
       retentionJob(db, systemClock, config.historyMonths),
       directoryCopyJob(() => directory.save(parts.radius!.exportChunks())),
@@ -197,11 +240,15 @@ async function openHttp(config: Config): Promise<NodeParts['http']> {
       pages: portalPages(
         config,
         parts,
-        () => (parts.db === null || parts.sealer === null ? null : { db: parts.db, sealer: parts.sealer }),
+        () => {
+          const { db, sealer, gateways } = parts;
+          return db === null || sealer === null || gateways === null ? null : { db, sealer, gateways };
+        },
         log,
       ),
       trustedProxies: config.trustedProxies,
       webhook: () => parts.messages?.webhook ?? null,
+      gatewayWebhooks: () => parts.payments?.webhooks ?? null,
       log,
     });
   } catch (error) {

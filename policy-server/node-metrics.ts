@@ -14,6 +14,7 @@ export function nodeMetrics(parts: NodeParts): Family[] {
     ...staticFamilies(parts),
     ...jobFamilies(parts),
     ...messageFamilies(parts),
+    ...paymentFamilies(parts),
     ...processFamilies(),
   ];
 }
@@ -205,6 +206,25 @@ function messageFamilies({ messages }: NodeParts): Family[] {
       'gauge',
       state === null ? [] : [{ labels: { state }, value: 1 }],
     ),
+  ];
+}
+
+function paymentFamilies({ payments }: NodeParts): Family[] {
+  const figures = payments?.figures() ?? null;
+  if (payments === null || figures === null) return [];
+  const { events, orders } = payments.counts();
+  const { waiting, oldestAt, unmatched } = figures;
+  const oldestSeconds = oldestAt === null ? 0 : Math.max(0, (systemClock() - oldestAt) / 1000);
+  return [
+    byLabel('gerbang_payment_events_total', 'Calls of payment gateways, by what was done with them', 'as', {
+      ...events,
+    }),
+    byLabel('gerbang_payment_orders_total', 'Orders asked about at their gateway, by what came of it', 'came', {
+      ...orders,
+    }),
+    single('gerbang_payment_events_waiting', 'Events that were not worked on yet', 'gauge', waiting),
+    single('gerbang_payment_events_oldest_seconds', 'Since when the oldest of them waits', 'gauge', oldestSeconds),
+    single('gerbang_money_unmatched', 'Payments that fit nothing and wait for a person', 'gauge', unmatched),
   ];
 }
 

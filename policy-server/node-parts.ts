@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Gateways } from '#domain/gateway';
 import type { HttpServer } from '#http/server';
 import type { Schedule } from '#jobs/schedule';
+import type { AcsSide } from '#policy-server/acs-side';
 import type { DatabaseSide } from '#policy-server/database-side';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { EnforcementSide } from '#policy-server/enforcement-side';
 import type { IntakeSide } from '#policy-server/intake-side';
 import type { MessagesSide } from '#policy-server/messages-side';
+import type { PaymentsSide } from '#policy-server/payments-side';
 import type { RadiusSide } from '#policy-server/radius-side';
 import type { RejectRecorder } from '#policy-server/rejects-side';
 import type { StaticSide } from '#policy-server/static-side';
@@ -25,6 +28,7 @@ export type NodeParts = {
   directory: DirectorySide | null;
   db: Database | null;
   sealer: Sealer | null;
+  gateways: Gateways | null;
   /** The company's zone in force. */
   zone: string | null;
   intake: IntakeSide | null;
@@ -32,6 +36,8 @@ export type NodeParts = {
   enforcement: EnforcementSide | null;
   schedule: Schedule | null;
   messages: MessagesSide | null;
+  payments: PaymentsSide | null;
+  acs: AcsSide | null;
 };
 
 export const noParts = (): NodeParts => ({
@@ -44,12 +50,15 @@ export const noParts = (): NodeParts => ({
   directory: null,
   db: null,
   sealer: null,
+  gateways: null,
   zone: null,
   intake: null,
   staticLines: null,
   enforcement: null,
   schedule: null,
   messages: null,
+  payments: null,
+  acs: null,
 });
 
 const SAVE_PATIENCE_MS = 10_000;
@@ -69,6 +78,8 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
     () => parts.http?.stop(),
     () => parts.schedule?.stop(),
     () => parts.messages?.stop(),
+    () => parts.payments?.stop(),
+    () => parts.acs?.stop(),
     () => parts.enforcement?.stop(),
     () => parts.staticLines?.stop(),
     () => parts.intake?.stop(),

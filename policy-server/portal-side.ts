@@ -7,6 +7,7 @@ import { findDrift } from '#enforcement/sweep';
 import { captiveHook } from '#http/captive';
 import type { Pages } from '#http/server';
 import { readSettings, type Settings } from '#operations/settings';
+import { ONTS_STARTING } from '#policy-server/acs-side';
 import type { Config } from '#policy-server/config';
 import type { Log } from '#policy-server/log';
 import type { NodeParts } from '#policy-server/node-parts';
@@ -21,7 +22,7 @@ import type { Sealer } from '#storage/secrets';
 export function portalPages(
   config: Config,
   parts: NodeParts,
-  opened: () => { readonly db: Database; readonly sealer: Sealer } | null,
+  opened: () => Pick<Opened, 'db' | 'sealer' | 'gateways'> | null,
   log: Log,
 ): Pages {
   const publicUrl = config.publicUrlIsSet ? config.publicUrl : null;
@@ -70,6 +71,7 @@ function settingsOf(db: Database): () => Promise<Settings> {
 
 function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer }): Live {
   const whatsapp = () => parts.messages?.control ?? null;
+  const onts = () => parts.acs?.control ?? ONTS_STARTING;
   return {
     wakeEnforcement: () => parts.enforcement?.loop.wake(),
     readiness: () => readiness(parts),
@@ -89,6 +91,12 @@ function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer
     routers: {
       states: () => parts.staticLines?.routers() ?? [],
       test: async (nasId) => parts.staticLines?.test(nasId) ?? { ok: false, says: say`this node is still starting` },
+    },
+    onts: {
+      ontOf: (id) => onts().ontOf(id),
+      readNow: (id) => onts().readNow(id),
+      wake: () => onts().wake(),
+      test: () => onts().test(),
     },
   };
 }

@@ -1,3 +1,4 @@
+import { gardenHosts } from '#domain/walled-garden';
 import { readSettings } from '#operations/settings';
 import { showRouterScript } from '#operations/show-router-script';
 import { type Command, type Given, textOf } from '#policy-server/cli/command';
@@ -12,7 +13,7 @@ export const nasScript: Command = {
     'portal-url': { value: 'URL', help: 'the page they are led to; PUBLIC_URL if not given' },
     'walled-garden': {
       value: 'A,B',
-      help: 'hosts that stay open without a package; those of the settings if not given',
+      help: 'hosts that stay open without a package; those of the gateways and the settings if not given',
     },
     'routeros-version': { value: '6|7', help: '7 if not given' },
   },
@@ -31,7 +32,7 @@ export const nasScript: Command = {
         server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
         portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
         version: versionOf(given)!,
-        walledGarden: garden?.filter((entry) => entry !== '') ?? (await readSettings(db)).walledGarden.hosts,
+        walledGarden: garden?.filter((entry) => entry !== '') ?? gardenHosts(await readSettings(db)),
       },
     );
     return { text: script.trimEnd(), json: { script } };

@@ -10,7 +10,7 @@ import { undoPrepaid } from '#operations/undo-prepaid';
 import { type Command, type Given, type Office, type Outcome, textOf } from '#policy-server/cli/command';
 import { readCsvFile } from '#policy-server/cli/subscriber';
 import { table } from '#policy-server/cli/table';
-import { findSubscriber, subscribersByIdentity } from '#storage/subscribers';
+import { findSubscriber, findSubscriberAccount, subscribersByIdentity } from '#storage/subscribers';
 
 export const prepaidMigrate: Command = {
   name: 'prepaid migrate',
@@ -118,11 +118,12 @@ export const pinIssue: Command = {
   run: async (office, given) => {
     const [username] = given.words as [string];
     const { id } = (await findSubscriber(office.db, username)) ?? noSuchSubscriber(username);
+    const billing = (await findSubscriberAccount(office.db, id))?.billing;
     const send = given.options.send === true;
     const issued = await issuePin(office, id, { send });
     const sent = issued.messageQueued ? ['The message is queued.'] : ['There is no usable telephone number.'];
     const lines = [
-      `Portal ID ${issued.portalId}, PIN ${issued.pin}, shown this once. Login: ${loginUrl(office)}`,
+      `Portal ID ${issued.portalId}, PIN ${issued.pin}, shown this once. Login: ${loginUrl(office, billing)}`,
       ...(send ? sent : []),
     ];
     return { text: lines.join('\n'), json: { username, ...issued } };

@@ -46,7 +46,7 @@ export const settingSet: Command = {
       help: 'what it is to be; "" for none; lists parted by commas; a secret is "-": from standard input',
     },
   ],
-  notes: ['whatsapp.cloud takes JSON: {"phoneNumberId": "…", "templates": {"ended": "…"}}.'],
+  notes: ['What setting show prints in braces takes JSON: setting set gateways.xendit \'{"active": true}\'.'],
   run: async (desk, given) => {
     const [name, value] = given.words as [string, string];
     if (isSecret(name)) {
@@ -55,8 +55,8 @@ export const settingSet: Command = {
       await setSecretSetting(desk, name, value === '' ? null : ((await readSecret(value)) ?? ''));
       return { text: `${name} is ${value === '' ? 'taken out' : 'set'}.`, json: { name, set: value !== '' } };
     }
-    const { section, field } = await fieldOf(desk.db, name);
-    const saved = await saveSettings(desk, section, { [field]: field === 'cloud' ? jsonOf(value) : value });
+    const { section, field, isObject } = await fieldOf(desk.db, name);
+    const saved = await saveSettings(desk, section, { [field]: isObject ? jsonOf(value) : value });
     const now = shown((saved.value as Readonly<Record<string, unknown>>)[field]);
     const when = name === 'company.zone' ? ' It takes effect at the next start.' : '';
     return { text: `${name} is ${now}.${when}`, json: { name, value: now, changed: saved.changed.length > 0 } };
@@ -68,7 +68,7 @@ const isSecret = (name: string): name is SecretSetting => SECRET_SETTINGS.some((
 async function fieldOf(
   db: Parameters<typeof readSettings>[0],
   name: string,
-): Promise<{ section: SettingsSection; field: string }> {
+): Promise<{ section: SettingsSection; field: string; isObject: boolean }> {
   const settings = await readSettings(db);
   const names = SETTINGS_SECTIONS.flatMap((section) =>
     Object.keys(settings[section]).map((field) => `${section}.${field}`),
@@ -77,7 +77,8 @@ async function fieldOf(
     throw new InvalidInput([`there is no setting "${name}"; there are: ${[...names, ...SECRET_SETTINGS].join(', ')}`]);
   }
   const [section, field] = name.split('.') as [SettingsSection, string];
-  return { section, field };
+  const now = (settings[section] as Readonly<Record<string, unknown>>)[field];
+  return { section, field, isObject: typeof now === 'object' && now !== null && !Array.isArray(now) };
 }
 
 function jsonOf(text: string): unknown {

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Unavailable } from '#domain/errors';
+import { type GatewayWebhooks, gatewayWebhooks } from '#http/gateway-webhooks';
 import { type Family, PROMETHEUS_TYPE, printMetrics } from '#http/metrics';
 import { type WhatsAppWebhook, whatsAppWebhook } from '#http/whatsapp-webhook';
 
@@ -20,6 +21,8 @@ export type HttpOptions = {
   readonly trustedProxies?: readonly string[];
   /** Where calls of WhatsApp's Cloud API go; null while that is not there yet. */
   readonly webhook?: () => WhatsAppWebhook | null;
+  /** Where calls of payment gateways go; null while that is not there yet. */
+  readonly gatewayWebhooks?: () => GatewayWebhooks | null;
   readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 };
 
@@ -99,6 +102,9 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   });
   app.get('/metrics', async (_request, reply) => reply.type(PROMETHEUS_TYPE).send(printMetrics(options.metrics())));
   if (options.webhook !== undefined) await app.register(whatsAppWebhook, { webhook: options.webhook });
+  if (options.gatewayWebhooks !== undefined) {
+    await app.register(gatewayWebhooks, { webhooks: options.gatewayWebhooks, log: options.log });
+  }
   if (pages === undefined)
     app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing at this address' }));
   else {

@@ -18,22 +18,43 @@ export type ScheduleOptions = {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: { info(message: string): void; warn(message: string): void };
-  /** How often each job looks whether its slot is done. */
+  /** How often every job looks whether its slot is done. */
   readonly tickMs?: number;
 };
 
 const TICK_MS = 60_000;
+/**
+ * Jobs that this node runs at once. Each holds one connection for its slot while its work takes another: at a start, when
+ * all are due, they would otherwise have the whole pool between them and wait for each other until they fail.
+ */
+const MOST_AT_ONCE = 3;
 const PATIENCE_MS = 5_000;
 
-/** Starts a clock for every job; each looks at once, so that a slot missed while everything was down is made up for. */
+/** The one job that Bree knows: a worker thread for each of ours would cost seconds of a small machine at every start. */
+const CLOCK = 'clock';
+
+/** Starts the clock; every job looks at once, so that a slot missed while everything was down is made up for. */
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
   const { jobs, log } = options;
   const stopping = new AbortController();
-  const running = new Set<Promise<void>>();
+  /** By the name of the job: one that still runs does not look again. */
+  const running = new Map<string, Promise<void>>();
   const counts = new Map<string, number>();
   const nodeSlots = new Map<string, number>();
 
+  const turns = new Turns(MOST_AT_ONCE);
+
   const attempt = async (job: Job): Promise<void> => {
+    await turns.take();
+    try {
+      await inTurn(job);
+    } finally {
+      turns.give();
+    }
+  };
+
+  const inTurn = async (job: Job): Promise<void> => {
+    if (stopping.signal.aborted) return;
     const { outcome, line } = await runJob(job, options, nodeSlots, stopping.signal);
     const key = `${job.name} ${outcome}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -42,28 +63,36 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     else log.info(`job ${job.name}: ${line}`);
   };
 
+  const look = (): void => {
+    for (const job of jobs) {
+      if (running.has(job.name)) continue;
+      running.set(
+        job.name,
+        attempt(job).finally(() => running.delete(job.name)),
+      );
+    }
+  };
+
   const bree = new Bree({
     root: false,
     logger: false,
     doRootCheck: false,
     acceptedExtensions: ['.ts'],
     // Bree calls this twice for one error; a ticker that dies is started again at its next interval.
-    errorHandler: (error, { name }) => log.warn(`the clock of job ${name} failed: ${String(error)}`),
-    workerMessageHandler: ({ name, message }) => {
-      if (!isTick(message) || stopping.signal.aborted) return;
-      const job = jobs.find((one) => one.name === name)!;
-      const run = attempt(job).finally(() => {
-        running.delete(run);
-        bree.workers.get(name)?.postMessage('finished');
-      });
-      running.add(run);
+    errorHandler: (error) => log.warn(`the clock of the jobs failed: ${String(error)}`),
+    workerMessageHandler: ({ message }) => {
+      if (!isTick(message)) return;
+      if (!stopping.signal.aborted) look();
+      bree.workers.get(CLOCK)?.postMessage('finished');
     },
-    jobs: jobs.map((job) => ({
-      name: job.name,
-      path: fileURLToPath(new URL('ticker.ts', import.meta.url)),
-      timeout: 0,
-      interval: options.tickMs ?? TICK_MS,
-    })),
+    jobs: [
+      {
+        name: CLOCK,
+        path: fileURLToPath(new URL('ticker.ts', import.meta.url)),
+        timeout: 0,
+        interval: options.tickMs ?? TICK_MS,
+      },
+    ],
   });
   await bree.start();
 
@@ -72,7 +101,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       stopping.abort();
       await withinMs(
         patienceMs,
-        Promise.allSettled([...running]).then(() => bree.stop()),
+        Promise.allSettled(running.values()).then(() => bree.stop()),
       );
       for (const worker of bree.workers.values()) await worker.terminate();
     },
@@ -107,7 +136,28 @@ async function runJob(
   }
 }
 
-const isTick = (message: unknown): boolean => typeof message === 'object' && message !== null && 'tick' in message;
+/** So many at a time; the others wait in the order in which they came. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(most: number) {
+    this.#free = most;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
+const isTick = (message: unknown): boolean => message === 'tick';
 const describe = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 

@@ -68,6 +68,25 @@ describe('the slots of a job', () => {
   });
 });
 
+test('jobs that are all due at once, more than the pool has connections, are all done', async () => {
+  const small = openDatabase({ url: db.url, poolSize: 7 });
+  const done: string[] = [];
+  const jobs = Array.from({ length: 12 }, (_, at) =>
+    job(async () => {
+      await small.query('select pg_sleep(0.02)');
+      done.push(`${at}`);
+      return null;
+    }),
+  );
+  const warn = vi.fn();
+  const schedule = await startSchedule({ jobs, db: small, clock: () => NOON, log: { info: vi.fn(), warn } });
+  await vi.waitFor(() => expect(done.length + warn.mock.calls.length).toBeGreaterThanOrEqual(12), 20_000);
+  await schedule.stop();
+  await small.close();
+  expect(warn.mock.calls).toEqual([]);
+  expect(done).toHaveLength(12);
+});
+
 describe('the clocks', () => {
   let schedule: Schedule | null = null;
   afterEach(async () => {

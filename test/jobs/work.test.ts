@@ -113,6 +113,24 @@ describe('retention', () => {
     expect(rows.filter(({ length }) => length > 0).map(({ id }) => id)).toEqual([waits, young]);
   });
 
+  test('forgets what modems were told long ago, but not what is still on its way', async () => {
+    const who = await new Shop(db).subscriber('budi');
+    const told = (ended: number | null) =>
+      db.execute(
+        `insert into acs_task (subscriber_id, device_id, kind, body_sealed, created_at, created_by, due_at, ended_at)
+         values ($1, $2, 'wifi', '', $3::timestamptz, 'x', $3::timestamptz, $4::timestamptz)`,
+        [
+          who,
+          ended === null ? 'open' : String(ended),
+          timestamp(NOON - 91 * DAY),
+          timestamp(ended && NOON - ended * DAY),
+        ],
+      );
+    for (const ended of [91, 89, null]) await told(ended);
+    await forgetting();
+    expect(await db.query('select device_id as of from acs_task order by id')).toEqual([{ of: '89' }, { of: 'open' }]);
+  });
+
   test('goes in short statements until nothing is left, and stops when it is told to', async () => {
     await db.execute(
       `insert into rejected_dial (username, nas_id, reason, first_at, last_at) select 'x', 1, 'r', '2020-01-01', '2020-01-01' from generate_series(1, 25)`,

@@ -174,14 +174,20 @@ describe('gerbang at the command line', () => {
       const { stdout } = await gerbang({ ...env, ...ports }, [...words, ...more]);
       return [...stdout.matchAll(/add list=walled-garden address=(\S+)/g)].map(([, host]) => host);
     };
-    expect(await garden()).toEqual(expect.arrayContaining(['10.0.0.2', 'app.midtrans.com']));
+    await run('setting set walledGarden.hosts ""');
+    expect(await garden()).toEqual(['10.0.0.2']);
     await run('setting set walledGarden.hosts pay.example.net,203.0.113.7');
+    await gerbang(env, ['setting', 'set', 'gateways.xendit', '{"active": true}']);
+    const open = await garden();
+    expect(open).toEqual(['10.0.0.2', expect.stringContaining('xendit.co'), ...open.slice(2)]);
+    expect(open.slice(-2)).toEqual(['pay.example.net', '203.0.113.7']);
+    await gerbang(env, ['setting', 'set', 'gateways.xendit', '{"active": false}']);
     expect(await garden()).toEqual(['10.0.0.2', 'pay.example.net', '203.0.113.7']);
     expect(await garden('--walled-garden', 'bank.example.net')).toEqual(['10.0.0.2', 'bank.example.net']);
     const asked = await db.query(
       `select actor ~ '^cli:.' as by_somebody, detail->>'name' as name from audit where why = 'show router script'`,
     );
-    expect(asked).toEqual(Array(3).fill({ by_somebody: true, name: 'tower-garden' }));
+    expect(asked).toEqual(Array(4).fill({ by_somebody: true, name: 'tower-garden' }));
   });
 });
 

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { systemClock } from '#domain/clock';
+import { MINUTE, SECOND } from '#domain/time';
+import { openPaymentWindow } from '#operations/open-payment-window';
 import { change } from '#storage/change';
 import type { Database } from '#storage/database';
 import { installationId } from '#storage/installation';
 import { loadMasterKey, nasApiPasswordAad } from '#storage/secrets';
 import { setStaticAddresses } from '#storage/static-addresses';
+import { waitingPayment } from '#test/operations/owing';
 import { testDatabase } from '#test/support/database';
 import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 import { type RouterOsApi, startRouterOsApi } from '#test/world/routeros-api';
@@ -45,6 +49,7 @@ test('a static line is walled on its router, bought free, and suspended again; e
   await isIn('prepaid-no-package');
   const [budi] = await db.query<{ id: number }>('select id from subscriber');
   expect(router.lists()).toMatchObject([{ comment: `gerbang:${await installationId(db)}:${budi!.id}` }]);
+  await opensToPay(budi!.id);
   await gerbang(env, ['grant', 'add', '--username', 'budi', '--plan', 'p20']);
   await isIn('prepaid-active');
   const explained = async () => (await gerbang(env, ['explain', 'budi'])).stdout;
@@ -63,6 +68,21 @@ test('a static line is walled on its router, bought free, and suspended again; e
     expect(text).toMatch(/^gerbang_api_commands_total\{nas="tower"\} [1-9]/m);
   }, soon);
 }, 100_000);
+
+/** With a payment that waits its address is in the list of payment windows, and comes back from there by itself. */
+async function opensToPay(subscriberId: number): Promise<void> {
+  const sealer = loadMasterKey(`${env.DATA_DIR}/master.key`);
+  const desk = { db, sealer, clock: systemClock, zone: 'Asia/Jakarta', actor: 'test', publicUrl: '' };
+  await waitingPayment(desk, subscriberId);
+  await openPaymentWindow(desk, { subscriberId });
+  await isIn('prepaid-paying');
+  await change(db, { actor: 'test', why: 'time passes' }, async (tx) => {
+    const opened = new Date(systemClock() - 15 * MINUTE + SECOND).toISOString();
+    await tx.query('update payment_opening set opened_at = $1::timestamptz', [opened]);
+    await tx.mark([subscriberId]);
+  });
+  await isIn('prepaid-no-package');
+}
 
 test('a router that hangs does not keep the program from stopping', async () => {
   await gerbang(env, ['suspend', 'budi']);

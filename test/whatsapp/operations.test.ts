@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { SHIPPED_TEXTS } from '#domain/notices';
+import { SHIPPED_TEXTS } from '#domain/notice-texts';
 import { cancelMessage, resend, sendByHand, sendTest } from '#operations/messages';
 import { queueNotice } from '#operations/queue-notice';
 import { listTemplates, previewTemplate, resetTemplate, saveTemplate } from '#operations/templates';

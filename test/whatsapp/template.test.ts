@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EXAMPLE_VALUES, NOTICE_FIELDS, NOTICES, SHIPPED_TEXTS } from '#domain/notices';
+import { SHIPPED_TEXTS } from '#domain/notice-texts';
+import { EXAMPLE_VALUES, NOTICE_FIELDS, NOTICES } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
 import { LANGUAGES } from '#domain/print-local';
 import { fillTemplate, templateFaults } from '#domain/template';
