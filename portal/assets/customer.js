@@ -31,3 +31,67 @@ for (const part of document.querySelectorAll('[data-refresh]')) {
   };
   wait();
 }
+// <form data-pay="/api/…">: asks for the link behind the page and opens it in a tab of its own.
+let paying = false;
+addEventListener('submit', async (event) => {
+  const form = event.target;
+  const { pay, now, busy, offline, again } = form.dataset;
+  if (!pay) return;
+  event.preventDefault();
+  // In the tap itself: a tab that opens later is taken for an unasked one. It must not reach back to us.
+  const tab = open('', '_blank');
+  if (tab) tab.opener = null;
+  const [label, says, choice] = ['button span', '[role=alert]', 'select'].map((one) => form.querySelector(one));
+  const before = label.textContent;
+  label.textContent = busy;
+  says.textContent = '';
+  try {
+    const answer = await fetch(pay + (choice ? `&gateway=${choice.value}` : ''));
+    if (answer.status === 401) {
+      tab?.close();
+      return location.reload();
+    }
+    const { paymentLink, error } = await answer.json();
+    if (!paymentLink) throw { error };
+    if (tab) tab.location = paymentLink;
+    // It took the place of a link that stands in the page.
+    if (again !== undefined) return location.reload();
+    const link = document.createElement('a');
+    Object.assign(link, { className: 'button', href: paymentLink, target: '_blank', rel: 'noopener noreferrer' });
+    link.textContent = now;
+    form.replaceWith(link);
+    link.focus();
+    paying = true;
+  } catch ({ error }) {
+    tab?.close();
+    label.textContent = before;
+    says.textContent = error ?? offline;
+    buttons(form, false);
+  }
+});
+// Who comes back from paying sees what has become of it.
+addEventListener('click', (event) => {
+  if (event.target.closest('[data-paying]')) paying = true;
+});
+addEventListener('visibilitychange', () => {
+  if (paying && !document.hidden && !document.querySelector('[data-refresh]')) location.reload();
+});
+// <b data-left="MILLISECONDS">: counts down, by this device's clock from now on, for its time of the day may be wrong.
+const began = Date.now();
+const units = [86400, 'day', 3600, 'hour', 60, 'minute', 1, 'second'];
+const count = () => {
+  for (const part of document.querySelectorAll('[data-left]')) {
+    let rest = Math.max(0, Math.ceil((part.dataset.left - Date.now() + began) / 1000));
+    const words = [];
+    for (let at = 0; at < 8 && words.length < 2; at += 2) {
+      const many = Math.floor(rest / units[at]);
+      rest -= many * units[at];
+      if (many || words.length || at === 6) {
+        const style = { style: 'unit', unit: units[at + 1], unitDisplay: 'long' };
+        words.push(many.toLocaleString(document.documentElement.lang, style));
+      }
+    }
+    part.textContent = words.join(' ');
+  }
+};
+if (document.querySelector('[data-left]')) setInterval(count, 1000);

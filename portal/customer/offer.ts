@@ -1,12 +1,15 @@
+import { isMonthly } from '#domain/plan';
 import { HOUR, type Instant } from '#domain/time';
 import type { Context } from '#portal/shared/context';
 import { type PortalPlan, plansForPortal } from '#storage/plans';
 
 /** A package as customers read it: every value in words already. */
 export type OfferedPlan = {
+  readonly planId: number;
   readonly revisionId: number;
   readonly name: string;
   readonly description: string;
+  readonly priceRupiah: number;
   readonly price: string;
   readonly period: string;
   readonly quota: string;
@@ -15,6 +18,8 @@ export type OfferedPlan = {
   readonly unitPrice: string | null;
   /** Bought most often of all in the last 90 days. */
   readonly mostBought: boolean;
+  /** A subscription can be billed for it. */
+  readonly monthly: boolean;
 };
 
 /** What is for sale, in the order of the offer. */
@@ -29,9 +34,11 @@ function offered(context: Context, plan: PortalPlan, mostBought: boolean): Offer
   const { format } = context;
   const { downloadBps, uploadBps } = plan.rate;
   return {
+    planId: plan.planId,
     revisionId: plan.revisionId,
     name: plan.name,
     description: plan.description,
+    priceRupiah: plan.priceRupiah,
     price: priceOf(context, plan.priceRupiah),
     period: periodOf(context, plan),
     quota: format.bytes(plan.allowanceBytes),
@@ -41,6 +48,7 @@ function offered(context: Context, plan: PortalPlan, mostBought: boolean): Offer
         : context.t('packages.both-speeds', { down: format.rate(downloadBps), up: format.rate(uploadBps) }),
     unitPrice: unitPriceOf(context, plan),
     mostBought,
+    monthly: isMonthly(plan.period),
   };
 }
 

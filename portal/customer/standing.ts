@@ -1,10 +1,14 @@
+import { startOf } from '#domain/billing';
 import { type Entitlement, entitlement, standingAt } from '#domain/entitlement';
 import type { Grant } from '#domain/facts';
+import { toldEnd } from '#domain/proration';
 import { coverEnd, type Standing, standing } from '#domain/standing';
 import type { Instant } from '#domain/time';
 import type { Context } from '#portal/shared/context';
-import { loadGrants } from '#storage/facts';
+import { type MoneyReason, moneyReasonsOf } from '#portal/shared/money-reason';
+import { loadFacts } from '#storage/facts';
 import { findSubscriberAccount, type SubscriberAccount } from '#storage/subscribers';
+import { subscriptionOf } from '#storage/subscriptions';
 
 /** How a customer stands at this moment, from the same rules as enforcement. */
 export type CustomerStanding = {
@@ -15,31 +19,45 @@ export type CustomerStanding = {
   readonly coveredUntil: Instant | null;
   readonly lastEnded: Grant | null;
   readonly nextToBegin: Grant | null;
+  /** What closes the line, or opens it for a while, whatever its package says; null = nothing. */
+  readonly money: MoneyReason | null;
 };
 
 /** Null when there is no subscriber of that number. */
 export async function customerStanding(context: Context, subscriberId: number): Promise<CustomerStanding | null> {
-  const [account, loaded] = await Promise.all([
+  const [account, facts] = await Promise.all([
     findSubscriberAccount(context.db, subscriberId),
-    loadGrants(context.db, [subscriberId]),
+    loadFacts(context.db, [subscriberId]),
   ]);
   if (account === null) return null;
-  const grants = loaded.get(subscriberId) ?? [];
+  const grants = facts.get(subscriberId)?.grants ?? [];
+  const money = await moneyReasonsOf(context, [...facts.values()]);
   const { lastEnded, nextToBegin } = standingAt(grants, context.now);
   return {
     account,
     is: standing({ grants, suspendedSince: account.suspendedAt }, context.now),
     entitlement: entitlement({ grants }, context.now),
-    coveredUntil: coverEnd(grants, context.now),
+    coveredUntil: await toldCover(context, account, coverEnd(grants, context.now)),
     lastEnded,
     nextToBegin,
+    money: money.get(subscriberId) ?? null,
   };
+}
+
+async function toldCover(context: Context, { id, billing }: SubscriberAccount, end: Instant | null) {
+  const subscription = end === null || billing === 'prepaid' ? null : await subscriptionOf(context.db, id);
+  if (end === null || subscription === null) return end;
+  return toldEnd(end, startOf(subscription.nextOn, context.parts.zone), context.now);
 }
 
 /** Why the line is as it is, with the date that explains it. */
 export function reasonOf(context: Context, of: CustomerStanding): string {
   const plan = of.entitlement.plan?.name ?? of.lastEnded?.plan.name ?? '';
   const at = (instant: Instant | null) => (instant === null ? '' : context.format.dateTime(instant));
+  if (of.money?.is === 'overdue')
+    return context.t('splash.because-overdue', { at: context.format.date(of.money.since) });
+  if (of.money?.is === 'paying')
+    return context.t('splash.because-paying', { at: context.format.moment(of.money.until) });
   switch (of.is) {
     case 'suspended':
       return context.t('splash.because-suspended', { at: at(of.account.suspendedAt) });

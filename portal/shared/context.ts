@@ -29,6 +29,8 @@ export type PageOptions = {
   readonly layout?: Layout;
   /** The browser asks again after so many seconds (also without scripts). */
   readonly refreshSeconds?: number;
+  /** The browser goes on to this address at once (also without scripts): one that may be of another site. */
+  readonly forwardTo?: string;
   /** The page of staff draws charts: what they need is loaded. */
   readonly charts?: true;
 };
@@ -137,6 +139,8 @@ export class Context {
       ),
       flash: this.#takeFlash(),
       refreshSeconds: options.refreshSeconds ?? null,
+      forwardTo: options.forwardTo ?? null,
+      home: /^\/customer(?=[/?]|$)/.test(this.request.url) ? '/customer' : '/prepaid/portal/home',
       charts: options.charts ?? false,
       otherLanguage: this.language === 'id' ? 'en' : 'id',
       here: encodeURIComponent(this.#here(options.status ?? 200)),

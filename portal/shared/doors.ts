@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Unavailable } from '#domain/errors';
 import type { Permission } from '#operations/permissions';
 import { COOKIES, Context, type PortalSession, type StaffSession } from '#portal/shared/context';
 import type { PortalParts } from '#portal/shared/parts';
@@ -56,10 +57,47 @@ export class Doors {
   customer(method: Method, url: string, handler: Handler, options: DoorOptions = {}): void {
     this.#route(method, url, { door: 'customer' }, options, async (context) => {
       const session = context.portalSession;
-      if (session === null) return context.redirect(`/prepaid/portal/login${backTo(context.request)}`);
-      if (session.mustChangePin && !options.halfway) return context.redirect('/prepaid/portal/pin');
+      if (session === null) return toLogin(context);
+      if (session.mustChangePin && !options.halfway)
+        return context.redirect(`/prepaid/portal/pin${isAccount(context.request) ? backTo(context.request) : ''}`);
       return handler(context);
     });
+  }
+
+  /**
+   * For a script on a customer's page: what it answers is JSON, whatever happens. Nobody logged in (any more) is 401, an
+   * `ApiRefusal` its status, what fails of ours 500.
+   */
+  customerApi(url: string, handler: (context: Context) => Promise<object>): void {
+    const config = { door: 'customer' } as const;
+    this.app.route({ method: 'GET', url, config, handler: (request, reply) => this.#json(request, reply, handler) });
+  }
+
+  async #json(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    handler: (context: Context) => Promise<object>,
+  ): Promise<FastifyReply> {
+    const refuse = (status: number, error: string) => reply.code(status).send({ success: false, error });
+    let language = languageOf(request, 'id');
+    try {
+      const context = await contextOf(request, reply, this.#parts);
+      if (context === null) return refuse(503, words(language, 'shared.starting'));
+      language = context.language;
+      const { portalSession } = context;
+      // The cookie stays, so that the page, loaded again, can say why it leads to the login.
+      if (portalSession === null || portalSession.mustChangePin)
+        return refuse(401, words(language, 'shared.session-over'));
+      return reply.send(await handler(context));
+    } catch (error) {
+      if (error instanceof ApiRefusal) return refuse(error.status, error.message);
+      const path = request.url.split('?', 1)[0];
+      if (error instanceof Unavailable) this.log.warn({ err: error, path }, 'an answer could not be given for now');
+      else this.log.error({ err: error, path }, 'an answer failed by a mistake of ours');
+      return error instanceof Unavailable
+        ? refuse(503, words(language, 'shared.starting'))
+        : refuse(500, words(language, 'shared.mistake-title'));
+    }
   }
 
   /** For staff whose role allows it; others get 403, those not logged in are led to the login and back. */
@@ -95,6 +133,35 @@ export class Doors {
       },
     });
   }
+}
+
+/** What an API says no with: a status and a text in the reader's words. */
+export class ApiRefusal extends Error {
+  override name = 'ApiRefusal';
+  readonly status: number;
+
+  constructor(status: number, text: string) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** A session that is over is a logged-out browser: its cookie goes, and the login says why it is there. */
+function toLogin(context: Context): FastifyReply {
+  const login = isAccount(context.request) ? '/customer/login' : '/prepaid/portal/login';
+  const path = login + backTo(context.request);
+  if (!forgetSession(context)) return context.redirect(path);
+  return context.redirect(path, { kind: 'bad', text: context.t('shared.session-over') });
+}
+
+/** One of the pages about the account and its bills, which have a login of their own address. */
+const isAccount = ({ url }: FastifyRequest): boolean => /^\/customer(?=[/?]|$)/.test(url);
+
+/** Returns whether this browser had a session; one whose PIN is only to be changed keeps it. */
+function forgetSession(context: Context): boolean {
+  const had = context.request.cookies[COOKIES.portal] !== undefined;
+  if (had && context.portalSession === null) context.reply.clearCookie(COOKIES.portal, { path: '/' });
+  return had;
 }
 
 /** Who asks and in which language; null while the database has not been reached yet. */

@@ -27,6 +27,16 @@ const GROUPS: readonly { readonly key: string; readonly entries: readonly Entry[
     ],
   },
   {
+    key: 'money',
+    entries: [
+      { key: 'invoices', path: '/invoices', icon: 'bill', may: 'money' },
+      { key: 'payments', path: '/payments', icon: 'coin', may: 'money' },
+      { key: 'unmatched', path: '/payments/unmatched', icon: 'warning', may: 'money' },
+      { key: 'promos', path: '/promos', icon: 'tag', may: 'money' },
+      { key: 'ledger', path: '/ledger', icon: 'book', may: 'money' },
+    ],
+  },
+  {
     key: 'house',
     entries: [
       { key: 'routers', path: '/settings/routers', icon: 'router', may: 'see' },

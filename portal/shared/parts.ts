@@ -1,4 +1,6 @@
+import type { OntControl } from '#domain/acs';
 import type { Clock } from '#domain/clock';
+import type { Gateways } from '#domain/gateway';
 import type { WhatsAppControl } from '#domain/whatsapp';
 import type { Settings } from '#operations/settings';
 import type { Database } from '#storage/database';
@@ -33,6 +35,7 @@ export type Opened = {
   /** At most two seconds old. */
   readonly settings: () => Promise<Settings>;
   readonly live: Live;
+  readonly gateways: Gateways;
 };
 
 /** The running parts of this node, as far as pages ask or command them. */
@@ -47,6 +50,7 @@ export type Live = {
   drift(most: number): Promise<readonly DriftLine[]>;
   readonly whatsapp: WhatsAppControl;
   readonly routers: RouterControl;
+  readonly onts: OntControl;
 };
 
 export type DriftLine = {

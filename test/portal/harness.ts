@@ -2,6 +2,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { NO_ONTS } from '#domain/acs';
+import type { Gateways } from '#domain/gateway';
 import type { Instant } from '#domain/time';
 import { WHATSAPP_OFF } from '#domain/whatsapp';
 import { captiveHook } from '#http/captive';
@@ -38,6 +40,8 @@ export type PortalOptions = {
   readonly zoneIsSet?: boolean;
   /** Parts of the running node that are not as quiet as `quietLive`. */
   readonly live?: Partial<Live>;
+  /** None is switched on otherwise; a function gets what they are opened with. */
+  readonly gateways?: Gateways | ((opened: Pick<Opened, 'db' | 'sealer'>) => Gateways);
 };
 
 /** The real pages on a real server on the loopback, with a clock that stands until it is set. */
@@ -82,7 +86,14 @@ export async function startPortal(options: PortalOptions = {}): Promise<TestPort
       `${line}${'err' in fields ? `: ${fields.err instanceof Error ? fields.err.stack : String(fields.err)}` : ''}`,
     );
   const log = { info: () => undefined, warn: keep, error: keep };
-  const opened: Opened = { db, sealer, settings: () => readSettings(db), live: { ...quietLive(), ...options.live } };
+  const opened: Opened = {
+    db,
+    sealer,
+    settings: () => readSettings(db),
+    live: { ...quietLive(), ...options.live },
+    gateways:
+      typeof options.gateways === 'function' ? options.gateways({ db, sealer }) : (options.gateways ?? NO_GATEWAYS),
+  };
   const publicUrl = options.publicUrl ?? null;
   const clock = () => now;
   const zone = 'Asia/Jakarta';
@@ -142,6 +153,8 @@ export async function startPortal(options: PortalOptions = {}): Promise<TestPort
   };
 }
 
+export const NO_GATEWAYS: Gateways = { active: async () => [], named: async () => null };
+
 /** A node on which nothing happens. */
 export function quietLive(): Live {
   return {
@@ -157,5 +170,6 @@ export function quietLive(): Live {
       reconnect: async () => true,
     },
     routers: { states: () => [], test: async () => ({ ok: true, says: 'the router answers' }) },
+    onts: { ...NO_ONTS, test: async () => ({ ok: false, says: 'there is no ACS' }) },
   };
 }

@@ -1,17 +1,23 @@
 import type { FastifyReply } from 'fastify';
+import { isSecret } from '#domain/notices';
 import { internationalDigits } from '#domain/phone';
+import { toldEnd } from '#domain/proration';
 import { DAY, localDate } from '#domain/time';
 import { actRoutes } from '#portal/admin/customer/acts';
+import { billsOf, creditRoutes } from '#portal/admin/customer/bills';
 import { disconnectRoutes, sessionsModel } from '#portal/admin/customer/disconnect';
 import { editRoutes } from '#portal/admin/customer/edit';
 import { messageReason, methodWords, SHOWS, type Show, timelinePage } from '#portal/admin/customer/events';
+import { ontCard, ontRoutes } from '#portal/admin/customer/ont';
 import { sellRoutes } from '#portal/admin/customer/sell';
 import { sentenceOf } from '#portal/admin/customer/sentence';
+import { subscriptionModel, subscriptionRoutes } from '#portal/admin/customer/subscription';
 import { STANDING_TONES } from '#portal/admin/customers/customers';
 import { listAddress } from '#portal/admin/customers/listing';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { field, formOf, wholeNumber } from '#portal/shared/forms';
+import { moneyReasons } from '#portal/shared/money-reason';
 import { grantsOf, type ListedGrant } from '#storage/grants';
 import { usageByDay } from '#storage/history';
 import { messageState, messagesOf } from '#storage/messages';
@@ -37,9 +43,12 @@ export function customerPage(doors: Doors): void {
     return context.redirect(wholeNumber(id) === null ? '/prepaid/customers' : `/customers/${id}`);
   });
   sellRoutes(doors);
+  creditRoutes(doors);
+  subscriptionRoutes(doors);
   actRoutes(doors);
   editRoutes(doors);
   disconnectRoutes(doors);
+  ontRoutes(doors);
 }
 
 /** The subscriber whose number stands in the address; null when there is nobody of it. */
@@ -69,27 +78,36 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
   const query = formOf(context.request.query);
   const show = (Object.keys(SHOWS) as Show[]).find((one) => one === field(query, 'show')) ?? null;
   const before = field(query, 'before') || null;
-  const [why, grants, purchases, sessions, usage, messages, events] = await Promise.all([
-    whyOffline(db, id, now),
-    grantsOf(db, id),
-    purchasesOf(db, id, PURCHASES_SHOWN, now),
-    liveSessions(db, [id]),
-    usageOf(context, id),
-    messagesOf(db, id, MESSAGES_LOOKED_AT),
-    timelinePage(context, id, show, before),
-  ]);
+  const [bills, subscription, money, why, grants, purchases, sessions, usage, messages, events, ont] =
+    await Promise.all([
+      billsOf(context, id),
+      subscriptionModel(context, profile),
+      moneyReasons(context, [id]),
+      whyOffline(db, id, now),
+      grantsOf(db, id),
+      purchasesOf(db, id, PURCHASES_SHOWN, now),
+      liveSessions(db, [id]),
+      usageOf(context, id),
+      messagesOf(db, id, MESSAGES_LOOKED_AT),
+      timelinePage(context, id, show, before),
+      ontCard(context, profile),
+    ]);
   if (why === null) return noSuchCustomer(context);
   const { bought } = why;
   const shownSessions = sessionsModel(context, profile, sessions);
   const title = shownName(profile);
-  const pinMessage = messages.find((message) => message.notice === 'portal-pin');
-  const standing = grants.filter((grant) => grant.revokedAt === null && grant.until > now);
+  const pinMessage = messages.find((message) => isSecret(message.notice));
+  const told = (grant: ListedGrant): ListedGrant => {
+    const running = subscription?.running;
+    return running?.grantId === grant.id ? { ...grant, until: toldEnd(grant.until, running.nextAt, now) } : grant;
+  };
+  const standing = grants.filter((grant) => grant.revokedAt === null && grant.until > now).map(told);
   return context.page(
     'admin/customer/customer',
     {
       title,
       profile,
-      sentence: sentenceOf(context, profile, why),
+      sentence: sentenceOf(context, profile, why, money.get(id) ?? null),
       bought: {
         ...bought,
         tone: STANDING_TONES[bought.standing],
@@ -97,9 +115,12 @@ async function customer(context: Context, profile: SubscriberProfile): Promise<F
         covered: ['active', 'ends-soon', 'depleted'].includes(bought.standing),
         ...quotaOf(bought),
       },
+      subscription,
+      bills,
       grants: standing.map((grant) => grantRow(grant, now)),
       single: standing.length === 1 ? standing[0] : null,
       sessions: shownSessions,
+      ont,
       usage,
       purchases: purchases.map((purchase) => purchaseRow(context, purchase)),
       waiting: purchases.filter(({ state }) => state === 'waiting'),

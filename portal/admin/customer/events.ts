@@ -1,6 +1,7 @@
 import { localDate } from '#domain/time';
 import { causeWords, reasonWords } from '#portal/admin/customer/sentence';
 import type { Context } from '#portal/shared/context';
+import { methodWords as methodText } from '#portal/shared/methods';
 import { hasWords } from '#portal/shared/words';
 import { type TimelineItem, type TimelineKind, timeline } from '#storage/timeline';
 
@@ -8,7 +9,7 @@ import { type TimelineItem, type TimelineKind, timeline } from '#storage/timelin
 export const SHOWS = {
   line: ['reject', 'session'],
   network: ['enforcement'],
-  money: ['purchase', 'payment', 'grant'],
+  money: ['purchase', 'payment', 'refund', 'grant'],
   messages: ['message'],
   edits: ['edit'],
 } as const satisfies Readonly<Record<string, readonly TimelineKind[]>>;
@@ -112,6 +113,15 @@ function saying(context: Context, item: TimelineItem): Omit<TimelineRow, 'at'> {
         }),
         detail: joined(item.number, actorWords(context, item.by), item.note),
       };
+    case 'refund':
+      return {
+        tone: 'warn',
+        title: t(`customer.tl-back-${item.what}`, {
+          amount: format.rupiah(item.amountRupiah),
+          method: methodWords(context, item.method),
+        }),
+        detail: joined(actorWords(context, item.by), context.said(item.reason)),
+      };
     case 'grant':
       return {
         tone: item.what === 'begun' ? 'good' : 'warn',
@@ -147,7 +157,7 @@ export const noticeWords = (context: Context, notice: string): string =>
   wordsOr(context, `customer.notice-${notice}`, notice);
 
 export const methodWords = (context: Context, method: string): string =>
-  wordsOr(context, `customer.method-${method}`, method);
+  wordsOr(context, `customer.method-${method}`, methodText(context.language, { method, gateway: null }));
 
 export const editWords = (context: Context, why: string): string =>
   wordsOr(context, `customer.edit-${why.replaceAll(' ', '-')}`, why);

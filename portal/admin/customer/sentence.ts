@@ -1,5 +1,6 @@
 import { NEEDS_PACKAGE } from '#domain/standing';
 import type { Context } from '#portal/shared/context';
+import type { MoneyReason } from '#portal/shared/money-reason';
 import { hasWords } from '#portal/shared/words';
 import type { SubscriberProfile } from '#storage/subscriber-profile';
 import type { LineState, WhyOffline } from '#storage/timeline';
@@ -7,13 +8,23 @@ import type { LineState, WhyOffline } from '#storage/timeline';
 export type Sentence = { readonly tone: 'good' | 'warn' | 'bad' | 'calm'; readonly text: string };
 
 /** How a line is and why, in one sentence. */
-export function sentenceOf(context: Context, profile: SubscriberProfile, why: WhyOffline): Sentence {
+export function sentenceOf(
+  context: Context,
+  profile: SubscriberProfile,
+  why: WhyOffline,
+  money: MoneyReason | null,
+): Sentence {
   const { bought, line } = why;
-  if (profile.access === 'static') return staticLine(context, profile, why);
+  if (profile.access === 'static') return staticLine(context, profile, why, money);
   const needs = NEEDS_PACKAGE.includes(bought.standing);
   switch (line.is) {
     case 'online':
       if (bought.standing === 'suspended') return { tone: 'warn', text: context.t('customer.online-suspended') };
+      if (money !== null)
+        return {
+          tone: 'warn',
+          text: `${context.t('customer.online', { since: context.format.moment(line.since) })}; ${moneyWords(context, money)}`,
+        };
       return needs
         ? {
             tone: 'warn',
@@ -38,7 +49,8 @@ export function sentenceOf(context: Context, profile: SubscriberProfile, why: Wh
     case 'ended': {
       const cause = causeWords(context, line.cause);
       const text = context.t('customer.offline-ended', { since: context.format.moment(line.at), cause });
-      return { tone: needs ? 'bad' : 'calm', text: needs ? `${text}; ${packageWords(context, why)}` : text };
+      const lacks = money !== null ? moneyWords(context, money) : needs ? packageWords(context, why) : null;
+      return { tone: lacks === null ? 'calm' : 'bad', text: lacks === null ? text : `${text}; ${lacks}` };
     }
     default:
       return { tone: 'calm', text: context.t('customer.never-seen') };
@@ -58,6 +70,12 @@ function onlineWords(context: Context, line: LineState & { is: 'online' }, { bou
   return `${online}; ${ends}`;
 }
 
+/** What is owed has closed the line, or it is open to pay. */
+const moneyWords = (context: Context, money: MoneyReason): string =>
+  money.is === 'overdue'
+    ? context.t('customer.because-overdue', { since: context.format.date(money.since) })
+    : context.t('customer.because-paying', { until: context.format.moment(money.until) });
+
 /** Why there is no package in force. */
 function packageWords(context: Context, { bought }: WhyOffline): string {
   const at = bought.endsAt === null ? '' : context.format.dateTime(bought.endsAt);
@@ -65,7 +83,12 @@ function packageWords(context: Context, { bought }: WhyOffline): string {
 }
 
 /** A static line dials nobody: what its router was told and has is how it is. */
-function staticLine(context: Context, profile: SubscriberProfile, why: WhyOffline): Sentence {
+function staticLine(
+  context: Context,
+  profile: SubscriberProfile,
+  why: WhyOffline,
+  money: MoneyReason | null,
+): Sentence {
   const { bought } = why;
   const [failing] = profile.staticAddresses.filter(({ lastError }) => lastError !== null);
   const router = profile.nas?.name ?? '';
@@ -80,6 +103,7 @@ function staticLine(context: Context, profile: SubscriberProfile, why: WhyOfflin
   const told = context.t('customer.static-told', { router, list: lists });
   if (bought.standing === 'suspended')
     return { tone: 'bad', text: `${context.t('customer.static-suspended')}; ${told}` };
+  if (money !== null) return { tone: 'warn', text: `${capital(moneyWords(context, money))}; ${told}` };
   if (NEEDS_PACKAGE.includes(bought.standing))
     return { tone: 'warn', text: `${capital(packageWords(context, why))}; ${told}` };
   const ends = bought.endsAt === null ? '' : context.t('customer.ends', { ends: context.format.ago(bought.endsAt) });

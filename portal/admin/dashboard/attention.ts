@@ -1,4 +1,5 @@
 import type { Permission } from '#operations/permissions';
+import { gardensLacking } from '#portal/admin/routers/garden';
 import type { Context } from '#portal/shared/context';
 import { hasWords } from '#portal/shared/words';
 import { attention } from '#storage/dashboard';
@@ -17,7 +18,11 @@ const WHATSAPP_TROUBLE = ['unpaired', 'logged-out', 'replaced', 'blocked', 'miss
 /** The worst first; empty when all is well. What the role cannot open is told without its link. */
 export async function attentionItems(context: Context): Promise<readonly AttentionItem[]> {
   const { db, now, opened } = context;
-  const [found, checks] = await Promise.all([attention(db, now), opened.live.readiness()]);
+  const [found, checks, lacking] = await Promise.all([
+    attention(db, now),
+    opened.live.readiness(),
+    gardensLacking(context),
+  ]);
   const whatsapp = opened.live.whatsapp.status();
   const items: AttentionItem[] = [];
   const add = (
@@ -35,6 +40,16 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
     });
   for (const [name, { ok, says }] of Object.entries(checks))
     if (!ok) add('bad', 'part', { name: partName(context, name), says: context.said(says) }, '/readyz', 'settings');
+  const { unmatched } = found;
+  if (unmatched.count > 0) {
+    const values = {
+      count: unmatched.count,
+      amount: context.format.rupiah(unmatched.rupiah),
+      ago: context.format.ago(unmatched.since!),
+    };
+    add('bad', 'unmatched', values, '/payments/unmatched', 'money');
+  }
+  if (found.stuckRefunds > 0) add('warn', 'refunds', { count: found.stuckRefunds }, '/payments?back=waiting', 'money');
   for (const { name, heardAt } of found.silentRouters)
     add('bad', 'silent-router', { name, ago: context.format.ago(heardAt) }, '/settings/routers', 'see');
   for (const { name, error } of found.apiErrors)
@@ -43,6 +58,7 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
     add('bad', 'overdue', { count: found.overdueEnforcement }, '/prepaid/redirect', 'see');
   if (whatsapp.transport !== 'off' && WHATSAPP_TROUBLE.includes(whatsapp.state))
     add('bad', `whatsapp-${whatsapp.state}`, {}, '/settings/whatsapp', 'settings');
+  if (lacking.size > 0) add('warn', 'script', { count: lacking.size }, '/prepaid/redirect', 'see');
   if (found.failedMessages > 0)
     add('warn', 'failed-messages', { count: found.failedMessages }, '/messages?state=failed', 'see');
   if (found.waitingPurchases > 0)

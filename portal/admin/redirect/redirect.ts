@@ -4,10 +4,12 @@ import { STANDING_TONES } from '#portal/admin/customers/customers';
 import { listAddress, pagesOf, totalWords } from '#portal/admin/customers/listing';
 import { Comparison, MOST_DIFFERING } from '#portal/admin/redirect/check';
 import { routerTable } from '#portal/admin/redirect/router-table';
+import { gardensLacking } from '#portal/admin/routers/garden';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { field, formOf, rowNumber, wholeNumber } from '#portal/shared/forms';
 import { Kept } from '#portal/shared/kept';
+import { type MoneyReason, moneyReasons } from '#portal/shared/money-reason';
 import type { DriftLine } from '#portal/shared/parts';
 import { nasIdsByName } from '#storage/nas';
 import { boughtOf, countLists, redirectSessions } from '#storage/redirect';
@@ -68,8 +70,9 @@ async function page(
   const { db } = context;
   const query = readQuery(context);
   const ask = field(formOf(context.request.query), 'check') === 'now' ? 'now' : 'fresh';
-  const [routers, lists, staticCounts, compared] = await Promise.all([
+  const [routers, lacking, lists, staticCounts, compared] = await Promise.all([
     nasIdsByName(db),
+    gardensLacking(context),
     kept.look(db),
     countStaticAddresses(db),
     differing(context, comparison, ask),
@@ -90,7 +93,7 @@ async function page(
         current: tab === query.tab,
       })),
       isStatic: query.tab === 'static',
-      table: routerTable(context, routers, lists, staticCounts),
+      table: routerTable(context, { routers, lacking }, lists, staticCounts),
       listChips: names.map((name) => ({
         text: name === NO_LIST ? context.t('redirect.no-list') : name,
         count: linesOf(inScope.filter(({ list }) => (list ?? NO_LIST) === name)),
@@ -108,8 +111,15 @@ async function page(
   );
 }
 
-/** Why a line is where it is: how its subscriber stands, with the package. */
-function whyOf(context: Context, bought: Bought | null | undefined) {
+/** Why a line is where it is: what is owed or being paid, else how its subscriber stands, with the package. */
+function whyOf(context: Context, bought: Bought | null | undefined, money: MoneyReason | undefined) {
+  if (money !== undefined) {
+    const why =
+      money.is === 'overdue'
+        ? context.t('redirect.why-overdue', { since: context.format.date(money.since) })
+        : context.t('redirect.why-paying', { until: context.format.moment(money.until) });
+    return { why, tone: money.is === 'overdue' ? 'bad' : 'warn', plan: bought?.plan ?? null, endsAt: null };
+  }
   if (bought === null || bought === undefined)
     return { why: context.t('redirect.nobody'), tone: 'warn', plan: null, endsAt: null };
   const why = context.t(`customers.standing-${bought.standing}`);
@@ -126,10 +136,14 @@ async function sessionRows(context: Context, query: Query) {
     pageSize: PAGE_SIZE,
     now: context.now,
   });
+  const money = await moneyReasons(
+    context,
+    found.rows.flatMap(({ subscriberId }) => (subscriberId === null ? [] : [subscriberId])),
+  );
   return {
     rows: found.rows.map((row) => ({
       ...row,
-      ...whyOf(context, row.bought),
+      ...whyOf(context, row.bought, row.subscriberId === null ? undefined : money.get(row.subscriberId)),
       shown: row.name === '' ? row.username : row.name,
     })),
     total: context.t('redirect.total-pppoe', { count: found.total, total: totalWords(context, found) }),
@@ -148,10 +162,11 @@ async function staticRows(context: Context, query: Query) {
       : { rows: [], total: 0 },
   ]);
   const all = [...differ.rows, ...found.rows];
-  const standings = await boughtOf(context.db, [...new Set(all.map(({ subscriberId }) => subscriberId))], context.now);
+  const ids = [...new Set(all.map(({ subscriberId }) => subscriberId))];
+  const [standings, money] = await Promise.all([boughtOf(context.db, ids, context.now), moneyReasons(context, ids)]);
   const row = (one: RedirectRow) => ({
     ...one,
-    ...whyOf(context, standings.get(one.subscriberId)),
+    ...whyOf(context, standings.get(one.subscriberId), money.get(one.subscriberId)),
     shown: one.name === '' ? one.username : one.name,
     state: context.t(`redirect.is-${staticState(one)}`),
     stateTone: one.lastError !== null ? 'bad' : one.differs ? 'warn' : 'good',

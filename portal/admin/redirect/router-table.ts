@@ -5,7 +5,10 @@ import type { ListCount } from '#storage/redirect';
 /** How many lines each router has in each list, and how its API is; those with trouble first. */
 export function routerTable(
   context: Context,
-  routers: ReadonlyMap<string, number>,
+  {
+    routers,
+    lacking,
+  }: { readonly routers: ReadonlyMap<string, number>; readonly lacking: ReadonlyMap<number, string> },
   lists: { readonly sessions: readonly ListCount[]; readonly addresses: readonly ListCount[] },
   staticCounts: readonly { readonly nasId: number; readonly wanted: number; readonly differing: number }[],
 ) {
@@ -20,6 +23,7 @@ export function routerTable(
   const rows = [...routers].map(([name, id]) => ({
     id,
     name,
+    lacks: lacking.get(id) ?? null,
     ...apiOf(context, states.get(id)),
     differing: differing.get(id) ?? 0,
     cells: columns.map((list) => ({

@@ -84,7 +84,7 @@ export async function revenueReport(context: Context, query: ReportQuery): Promi
     methods: methods.map(([method]) => ({ name: methodWords(context, method) })),
     // What was last comes first, and days without money are left to the picture.
     rows: found
-      .filter((one) => one.payments > 0)
+      .filter((one) => one.payments > 0 || one.rupiah !== 0)
       .reverse()
       .map((one) => ({
         ...one,

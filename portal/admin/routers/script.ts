@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import { gardenHosts } from '#domain/walled-garden';
 import { showRouterScript } from '#operations/show-router-script';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
@@ -39,13 +40,12 @@ export function scriptRoutes(
 type Typed = { readonly server: string; readonly version: string };
 
 async function scriptFor(context: Context, nas: ListedNas, typed: Typed): Promise<string> {
-  const { walledGarden } = await context.opened.settings();
   const radius = context.opened.live.radius();
   return showRouterScript(context.desk, nas, {
     server: { address: typed.server, authPort: radius?.authPort ?? 1812, acctPort: radius?.acctPort ?? 1813 },
     portal: { address: typed.server, url: context.publicUrl },
     version: typed.version === '6' ? 6 : 7,
-    walledGarden: walledGarden.hosts,
+    walledGarden: gardenHosts(await context.opened.settings()),
   });
 }
 

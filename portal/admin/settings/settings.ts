@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { gatewayHosts } from '#domain/walled-garden';
 import { type Settings, type SettingsSection, saveSettings } from '#operations/settings';
 import { faultsByField, lastChange, type SettingsTab, tabs } from '#portal/admin/settings/frame';
 import type { Context } from '#portal/shared/context';
@@ -21,6 +22,12 @@ const PAGES: readonly FormPage[] = [
     section: 'reminders',
     fields: ['endingSoonHours', 'quotaShares', 'quietFrom', 'quietTo'],
   },
+  {
+    path: '/settings/billing',
+    tab: 'billing',
+    section: 'billing',
+    fields: ['prefix', 'tax', 'taxPercent', 'dueDays', 'autoPayDays', 'autoPayTries'],
+  },
   { path: '/settings/walled-garden', tab: 'walled-garden', section: 'walledGarden', fields: ['hosts'] },
 ];
 
@@ -33,7 +40,7 @@ export function settingsPage(doors: Doors): void {
 
     doors.staff('POST', page.path, 'settings', async (context) => {
       const sent = formOf(context.request.body);
-      const typed = Object.fromEntries(page.fields.map((name) => [name, field(sent, name)]));
+      const typed = Object.fromEntries(page.fields.map((name) => [name, decimal(name, field(sent, name))]));
       // Where the environment names the zone, the field is not part of the form.
       const given = page.section === 'company' && context.parts.zoneIsSet ? { ...typed, zone: undefined } : typed;
       const saved = await attempt(() => saveSettings(context.desk, page.section, given));
@@ -44,6 +51,9 @@ export function settingsPage(doors: Doors): void {
     });
   }
 }
+
+/** A share of a percent is typed with a comma here. */
+const decimal = (name: string, text: string): string => (name === 'taxPercent' ? text.replace(',', '.') : text);
 
 /** Lists stand in a field as their entries, one a line for hosts, with commas for shares. */
 function typedOf(settings: Settings, { section, fields, tab }: FormPage): Record<string, string> {
@@ -57,6 +67,7 @@ function typedOf(settings: Settings, { section, fields, tab }: FormPage): Record
   );
 }
 
+const TAXES = ['off', 'included', 'added'];
 const ZONES = ['Asia/Jakarta', 'Asia/Makassar', 'Asia/Jayapura'];
 
 async function form(
@@ -76,6 +87,8 @@ async function form(
       typed,
       faults: faults === undefined ? undefined : faultsByField(context, faults),
       changed: await lastChange(context, page.section),
+      taxes: TAXES.map((tax) => ({ tax, chosen: tax === typed.tax, text: context.t(`settings.tax-${tax}`) })),
+      gatewayHosts: gatewayHosts((await context.opened.settings()).gateways).join(', '),
       zones: known.map((zone) => ({ zone, chosen: zone === chosen, text: zoneWords(context, zone) })),
       zone: {
         inForce: context.parts.zone,

@@ -1,9 +1,13 @@
 import { MINUTE } from '#domain/time';
 import { cancelPurchase } from '#operations/cancel-purchase';
+import { askAfterReturn, comesBack } from '#portal/customer/invoices/ask';
+import { type Bill, billsOf } from '#portal/customer/invoices/bills';
 import { priceOf } from '#portal/customer/offer';
+import { windowModel } from '#portal/customer/window/window';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, formOf } from '#portal/shared/forms';
+import { invoiceOfPurchase } from '#storage/invoices';
 import { type LineState, lineState } from '#storage/portal-lines';
 import { type Purchase, purchaseByNumber } from '#storage/purchases';
 
@@ -11,12 +15,15 @@ import { type Purchase, purchaseByNumber } from '#storage/purchases';
 const WATCHED_MS = 15 * MINUTE;
 /** A router that has not dialled again by then needs a hand. */
 const SLOW_MS = MINUTE;
+/** What begins within that is beginning: it was paid while this page was made, or by a node whose clock is ahead. */
+const AT_ONCE_MS = MINUTE;
 const REFRESH_SECONDS = 5;
 /** Without scripts each look is a whole page. */
 const RELOAD_SECONDS = 15;
 
 export function orderPage(doors: Doors): void {
   doors.customer('GET', '/prepaid/portal/orders/:number', async (context) => {
+    if (comesBack(context.request.query)) await askAboutOrder(context);
     const order = await orderOf(context);
     const title = context.t('order.title', { number: order.number });
     const model = { ...order, refreshSeconds: REFRESH_SECONDS };
@@ -51,6 +58,13 @@ async function ownPurchase(context: Context): Promise<Purchase> {
   return purchase;
 }
 
+/** The gateway may know already that it is paid. */
+async function askAboutOrder(context: Context): Promise<void> {
+  const purchase = await ownPurchase(context);
+  const invoice = purchase.state === 'done' ? null : await invoiceOfPurchase(context.db, purchase.id);
+  if (invoice !== null) await askAfterReturn(context, invoice.id);
+}
+
 /** What has become of an order, in the order in which it happens. */
 type OrderStep =
   | 'waiting'
@@ -69,7 +83,7 @@ const FINAL: readonly OrderStep[] = ['expired', 'cancelled', 'later', 'online', 
 function stepOf({ state, from, until, revokedAt }: Purchase, line: LineState | null, now: number): OrderStep {
   if (state !== 'done') return state;
   if (revokedAt !== null) return 'revoked';
-  if (from !== null && from > now) return 'later';
+  if (from !== null && from > now + AT_ONCE_MS) return 'later';
   if (until !== null && until <= now) return 'ended';
   const there = line !== null && !line.settling && (line.access === 'static' || line.onlineSince !== null);
   return there ? 'online' : 'connecting';
@@ -77,9 +91,11 @@ function stepOf({ state, from, until, revokedAt }: Purchase, line: LineState | n
 
 async function orderOf(context: Context) {
   const purchase = await ownPurchase(context);
-  const [line, { company }] = await Promise.all([
+  const [line, { company }, bill, window] = await Promise.all([
     lineState(context.db, purchase.subscriberId, context.now),
     context.opened.settings(),
+    billOf(context, purchase),
+    purchase.state === 'waiting' ? windowModel(context) : null,
   ]);
   const step = stepOf(purchase, line, context.now);
   const paidFor = purchase.grantedAt === null ? 0 : context.now - purchase.grantedAt;
@@ -87,7 +103,8 @@ async function orderOf(context: Context) {
   const slow = step === 'connecting' && paidFor > SLOW_MS;
   const final = FINAL.includes(step) || (step === 'connecting' && paidFor > WATCHED_MS);
   const price = priceOf(context, purchase.priceRupiah);
-  const ask = context.t('order.wa-pay', { number: purchase.number, plan: purchase.plan, price });
+  const asked = bill === null ? price : priceOf(context, bill.rupiah);
+  const ask = context.t('order.wa-pay', { number: purchase.number, plan: purchase.plan, price: asked });
   return {
     number: purchase.number,
     plan: purchase.plan,
@@ -106,13 +123,25 @@ async function orderOf(context: Context) {
     final,
     version: [step, slow ? 'slow' : '', final ? 'final' : ''].join('.'),
     company,
-    // The ways to pay that stand open; those of a gateway join them here.
+    online: bill?.pay?.gateways.length ? bill.pay : null,
+    gateways: bill?.pay?.gateways.map(({ shown }) => shown).join(' / '),
+    // Less than the price where a promo, a credit note or what is left of another package counts.
+    toPay: asked === price ? null : asked,
+    bill: done ? bill?.publicId : null,
+    window,
     methods: [
       { key: 'cash', icon: 'card', text: context.t('order.cash', { company: company.name }), detail: company.address },
       { key: 'transfer', icon: 'chat', text: context.t('order.transfer'), detail: '' },
     ],
     waPay: company.phone === null ? null : waLink(company.phone, ask),
   };
+}
+
+/** The invoice of an order that waits or is done; null of one that costs nothing. */
+async function billOf(context: Context, purchase: Purchase): Promise<Bill | null> {
+  const asked = purchase.state === 'waiting' || purchase.state === 'done';
+  const invoice = asked ? await invoiceOfPurchase(context.db, purchase.id) : null;
+  return invoice === null ? null : (await billsOf(context, [invoice]))[0]!;
 }
 
 const waLink = (phone: string, text: string): string =>

@@ -1,33 +1,70 @@
 import type { FastifyReply } from 'fastify';
 import { placePurchase } from '#operations/place-purchase';
-import { offer } from '#portal/customer/offer';
+import { previewPromo } from '#operations/promos';
+import { type OfferedPlan, offer, priceOf } from '#portal/customer/offer';
 import { type CustomerStanding, customerStanding } from '#portal/customer/standing';
 import type { Context } from '#portal/shared/context';
 import type { Doors } from '#portal/shared/doors';
 import { attempt, field, formOf, wholeNumber } from '#portal/shared/forms';
 
 export function packagesPage(doors: Doors): void {
-  doors.customer('GET', '/prepaid/portal/packages', (context) => list(context, 200));
+  doors.customer('GET', '/prepaid/portal/packages', (context) =>
+    list(context, 200, field(formOf(context.request.query), 'promo')),
+  );
 
   doors.customer('POST', '/prepaid/portal/packages', async (context) => {
     const given = formOf(context.request.body);
     const planRevisionId = wholeNumber(field(given, 'plan'));
-    if (planRevisionId === null) return list(context, 422, context.t('packages.choose'));
+    const promo = field(given, 'promo');
+    if (planRevisionId === null) return list(context, 422, promo, context.t('packages.choose'));
     const begins = field(given, 'begins') === 'now' ? 'now' : 'after';
+    const { subscriberId } = context;
+    const promoCode = promo === '' ? null : promo;
     const placed = await attempt(() =>
-      placePurchase(context.desk, { subscriberId: context.subscriberId, planRevisionId, begins }),
+      placePurchase(context.desk, { subscriberId, planRevisionId, begins, promoCode }),
     );
-    if (placed.faults !== undefined) return list(context, 422, await refusal(context));
+    if (placed.faults !== undefined) {
+      const aboutPromo = placed.faults.find((line) => /\bpromo ?code\b/i.test(line));
+      return list(context, 422, promo, aboutPromo === undefined ? await refusal(context) : context.said(aboutPromo));
+    }
     if (placed.done.grantId !== null) context.opened.live.wakeEnforcement();
     return context.redirect(`/prepaid/portal/orders/${placed.done.number}`);
   });
 }
 
-async function list(context: Context, status: number, fault?: string): Promise<FastifyReply> {
-  const [plans, standing] = await Promise.all([offer(context), customerStanding(context, context.subscriberId)]);
+async function list(context: Context, status: number, typed: string, fault?: string): Promise<FastifyReply> {
+  const [offered, standing] = await Promise.all([offer(context), customerStanding(context, context.subscriberId)]);
+  const { plans, ...promo } = await withPromo(context, offered, typed);
   const title = context.t('packages.title');
-  const model = { plans, fault, suspended: standing?.is === 'suspended', running: runningOf(context, standing) };
+  const model = {
+    plans,
+    typed,
+    ...promo,
+    fault,
+    suspended: standing?.is === 'suspended',
+    running: runningOf(context, standing),
+  };
   return context.page('customer/packages/packages', model, { title, status });
+}
+
+/** The packages at their prices with a code; one that is for none of them is said to be so, and is not sent with an order. */
+async function withPromo(context: Context, plans: readonly OfferedPlan[], code: string) {
+  if (code === '') return { plans };
+  const { db, desk, subscriberId } = context;
+  const uses = plans.map(({ planId, priceRupiah }) =>
+    attempt(() => previewPromo(db, desk, { code, planId, subscriberId, priceRupiah })),
+  );
+  const seen = await Promise.all(uses);
+  const fault = seen.find((one) => one.faults !== undefined)?.faults[0] ?? context.t('packages.none');
+  if (seen.every((one) => one.faults !== undefined)) return { plans, promoFault: context.said(fault) };
+  const lower = (at: number, { priceRupiah }: OfferedPlan) => {
+    const one = seen[at]!;
+    if (one.faults !== undefined) return { notFor: true };
+    return one.done.line.amountRupiah === 0
+      ? {}
+      : { lower: priceOf(context, priceRupiah + one.done.line.amountRupiah) };
+  };
+  return { plans: plans.map((plan, at) => ({ ...plan, ...lower(at, plan) })), promo: code.toUpperCase() };
 }
 
 /** The package that goes on still: where there is one, somebody who buys has to say when the new one begins. */

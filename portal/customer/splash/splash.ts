@@ -17,15 +17,21 @@ export function splashPage(doors: Doors): void {
       offer(context),
       context.opened.settings(),
     ]);
-    const online = known !== null && (known.is === 'active' || known.is === 'ends-soon');
+    const owes = known?.money?.is === 'overdue';
+    const paying = known?.money?.is === 'paying';
+    const online = known !== null && !owes && !paying && (known.is === 'active' || known.is === 'ends-soon');
     const suspended = known?.is === 'suspended';
-    const title = context.t(online ? 'splash.online' : suspended ? 'splash.suspended' : 'splash.offline');
+    const title = context.t(
+      online ? 'splash.online' : suspended ? 'splash.suspended' : paying ? 'splash.paying' : 'splash.offline',
+    );
     const model = {
       title,
       firstName: known === null ? null : firstNameOf(known.account.name),
       reason: known === null ? null : reasonOf(context, known),
       online,
       suspended,
+      owes,
+      paying,
       loggedIn: context.portalSession !== null,
       plans,
       qr: company.phone === null ? null : await chatQr(company.phone),

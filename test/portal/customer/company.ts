@@ -4,6 +4,7 @@ import { addPlan } from '#operations/add-plan';
 import { addSubscriber } from '#operations/add-subscriber';
 import { confirmPin } from '#operations/confirm-pin';
 import type { Desk } from '#operations/desk';
+import { firstPolicy } from '#operations/first-policy';
 import { issuePin } from '#operations/issue-pin';
 import { saveSettings } from '#operations/settings';
 import { plansForPortal } from '#storage/plans';
@@ -26,6 +27,7 @@ export const PLAN = '20GB - 20Mbps';
 export async function startCompany(options: PortalOptions = {}): Promise<Company> {
   const portal = await startPortal(options);
   const { desk, db } = portal;
+  await firstPolicy(desk);
   const office = { address: 'Jl. Melati 7, Malang', hours: 'Senin–Sabtu 08.00–20.00' };
   await saveSettings(desk, 'company', { name: 'Maju Net', phone: '081234567890', ...office });
   for (const plan of PLANS) await addPlan(desk, plan);

@@ -227,6 +227,16 @@ describe('an order', () => {
     expect(text).toContain('data-done');
   });
 
+  test('paid while its page is made, or by a node whose clock is ahead, is not one of later', async () => {
+    const { path } = await buy();
+    company.setClock(NOW + 2_000);
+    await cash(numberOf(path));
+    company.setClock(NOW);
+    const { text } = await browser.open(path);
+    expect(textOf(text)).not.toContain('disimpan untuk Anda');
+    expect(text).not.toContain('data-done');
+  });
+
   test('that begins now is in force beside the present package', async () => {
     await addGrant(company.desk, { username: customer.username, plan: PLAN });
     const { path } = await buy('50GB - 50Mbps', { begins: 'now' });
