@@ -5,7 +5,7 @@ import { ensurePartitions } from '#storage/history';
 
 /**
  * A company at work, for measuring the staff's pages: for 100,000 subscribers 150,000 grants, 60,000 live sessions, 300,000
- * each of purchases with payments, messages and audit rows, a year of figures and a month of usage by day. Everything is
+ * each of purchases with invoices and payments, messages and audit rows, a year of figures and a month of usage by day. Everything is
  * made by set-based statements from `generate_series`, so two runs make the same but for `now`.
  */
 export async function seedCompany(db: Database, subscribers: number, now: Instant): Promise<void> {
@@ -19,7 +19,11 @@ export async function seedCompany(db: Database, subscribers: number, now: Instan
       { statementTimeoutMs: 0 },
     );
   }
-  await db.execute('vacuum analyze');
+  // One by one: all together take longer than a statement may on a machine with other work.
+  const tables = await db.query<{ name: string }>(
+    `select quote_ident(tablename) as name from pg_tables where schemaname = 'public'`,
+  );
+  for (const { name } of tables) await db.execute(`vacuum analyze ${name}`);
 }
 
 const NOW = "current_setting('bench.now')::timestamptz";
@@ -81,9 +85,23 @@ const statements = (count: number): readonly string[] => [
   `update purchase set granted_at = ordered_at + interval '5 minutes', grant_id = g.id
      from (select id, row_number() over (order by id desc) as n from grants) g
     where purchase.id = ${count * 3 - 200} - g.n and cancelled_at is null`,
-  `insert into payment (purchase_id, subscriber_id, method, amount_rupiah, received_at, received_by)
-   select id, subscriber_id, case when id % 3 = 0 then 'transfer' else 'cash' end, price_rupiah, ordered_at + interval '5 minutes', 'staff:sari'
-     from purchase where cancelled_at is null and ordered_at < ${NOW} - interval '10 minutes'`,
+  `insert into invoice (public_id, number, subscriber_id, kind, purchase_id, issued_at, issued_by, due_on, due_at, total_rupiah, settled_at,
+                        settlements, voided_at, voided_by)
+   select 'inv_' || lpad(id::text, 20, '0'), 'BENCH-' || id, subscriber_id, 'package', id, ordered_at, ordered_by,
+          (ordered_at + interval '7 days')::date, ordered_at + interval '8 days', price_rupiah,
+          case when paid then ordered_at + interval '5 minutes' end, paid::int, cancelled_at, cancelled_by
+     from purchase, lateral (select cancelled_at is null and ordered_at < ${NOW} - interval '10 minutes' as paid) as paid`,
+  `insert into invoice_line (invoice_id, position, kind, description, amount_rupiah) select id, 1, 'plan', 'home-1', total_rupiah from invoice`,
+  `insert into payment (purchase_id, invoice_id, subscriber_id, method, amount_rupiah, received_at, received_by)
+   select purchase_id, id, subscriber_id, case when id % 3 = 0 then 'transfer' else 'cash' end, total_rupiah, settled_at, 'staff:sari'
+     from invoice where settled_at is not null`,
+  // The books of the last two months.
+  `with booked as (
+     insert into ledger_transaction (day, at, kind, reference, subscriber_id)
+     select (received_at)::date, received_at, 'payment', 'bench:' || id, subscriber_id from payment where received_at > ${NOW} - interval '60 days'
+     returning id, subscriber_id)
+   insert into ledger_entry select id, n, (array['cash', 'customer-credit', 'customer-credit', 'deferred-revenue'])[n],
+          case when n in (2, 3) then subscriber_id end, 75000 * (array[1, -1, 1, -1])[n] from booked, generate_series(1, 4) as n`,
   `insert into message (subscriber_id, phone, notice, body_sealed, queued_at, due_at, expires_at, transport_id, sent_at, delivered_at, read_at, failed_at, failure)
    select s.id, s.phone, (array['portal-pin','ending-soon','ended','activated','quota-80'])[1 + i % 5], '', at, at, at + interval '1 day', 'm' || i,
           case when i % 40 > 0 then at end, case when i % 40 > 1 then at end, case when i % 4 = 3 then at end,

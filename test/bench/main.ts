@@ -16,9 +16,12 @@ const order = [
   'expiry',
   'grant',
   'sale',
+  'webhooks',
+  'payment-chaos',
   'static-lists',
   'pages',
   'sweep',
+  'invoices',
 ];
 
 const folder = fileURLToPath(new URL('.', import.meta.url));

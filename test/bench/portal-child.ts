@@ -2,8 +2,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '#domain/clock';
 import { startHttp } from '#http/server';
 import { readConfig } from '#policy-server/config';
+import { openGateways } from '#policy-server/gateways-side';
 import { openLog } from '#policy-server/log';
 import { noParts } from '#policy-server/node-parts';
 import { portalPages } from '#policy-server/portal-side';
@@ -82,12 +84,13 @@ function serve(): void {
     const sealer = loadMasterKey(message.masterKeyFile);
     const config = readConfig({ PUBLIC_URL: `http://${HOST}`, COMPANY_TIMEZONE: 'Asia/Jakarta' });
     const log = openLog('warn', (line) => process.stderr.write(line));
+    const gateways = openGateways({ ...config, db, sealer, clock: systemClock, log });
     const server = await startHttp({
       host: '127.0.0.1',
       port: 0,
       readiness: async () => ({}),
       metrics: () => [],
-      pages: portalPages(config, noParts(), () => ({ db, sealer }), log),
+      pages: portalPages(config, noParts(), () => ({ db, sealer, gateways }), log),
       trustedProxies: ['127.0.0.1'],
       log,
     });

@@ -3,6 +3,7 @@ import { DAY } from '#domain/time';
 import { startHttp } from '#http/server';
 import { placePurchase } from '#operations/place-purchase';
 import { readConfig } from '#policy-server/config';
+import { openGateways } from '#policy-server/gateways-side';
 import { openLog } from '#policy-server/log';
 import { noParts } from '#policy-server/node-parts';
 import { portalPages } from '#policy-server/portal-side';
@@ -50,12 +51,13 @@ async function servePages({ db, loop }: Bench): Promise<{ readonly url: string; 
   const parts = { ...noParts(), enforcement: { loop } } as ReturnType<typeof noParts>;
   const log = openLog('warn', (line) => process.stderr.write(line));
   const config = readConfig({ COMPANY_TIMEZONE: 'Asia/Jakarta' });
+  const gateways = openGateways({ ...config, db, sealer, clock: systemClock, log });
   const server = await startHttp({
     host: '127.0.0.1',
     port: 0,
     readiness: async () => ({}),
     metrics: () => [],
-    pages: portalPages(config, parts, () => ({ db, sealer }), log),
+    pages: portalPages(config, parts, () => ({ db, sealer, gateways }), log),
     log,
   });
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop() };

@@ -145,6 +145,9 @@ function customerPages(customers: readonly Customer[]): Page[] {
     own('packages', () => '/prepaid/portal/packages'),
     own('my package', () => '/prepaid/portal/home'),
     own('history', () => '/prepaid/portal/history'),
+    own('account', () => '/customer'),
+    own('invoices of a customer', () => '/customer/invoices'),
+    own('payments of a customer', () => '/customer/payments'),
     own('order', ({ order }) => `/prepaid/portal/orders/${order}`),
     own('order, its state alone', ({ order }) => `/prepaid/portal/orders/${order}/state`),
   ];

@@ -28,6 +28,8 @@ export function subscriber(i: number, now: number): DirectoryEntry {
     billing: 'prepaid',
     tags: [],
     suspendedSince: null,
+    owesSince: null,
+    openings: [],
     grants: [{ id: 5_000_000 + i, plan, from, until: from + 30 * DAY + i, usedBytes: i * 98_317 }],
     chargedBytes: i * 98_317,
     nas: null,

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { Agent, createServer, request } from 'node:http';
 import { createServer as createTcpServer, connect as tcpConnect } from 'node:net';
 import { startDns } from '#test/redirect/dns';
-import { startPortal } from '#test/redirect/portal';
+import { type Portal, startPortal } from '#test/redirect/portal';
 
 /**
  * A process inside a network namespace that does there what the test asks by IPC. It ends when the test does, however
@@ -119,18 +119,18 @@ const abilities = {
 
   portal: async (customer: string) => {
     const portal = await startPortal(customer, (lists) => process.send?.({ lists }));
-    gerbang = portal.gerbang;
-    stop = portal.stop;
+    served = portal;
     return portal.httpPort;
   },
-  gerbang: async (...args: string[]) => gerbang?.(...args),
+  gerbang: async (...args: string[]) => served?.gerbang(...args),
+  openWindow: async () => served?.openWindow(),
+  windowEndsIn: async (ms: number) => served?.windowEndsIn(ms),
 } satisfies Record<string, (...args: never[]) => Promise<unknown>>;
 export type Abilities = typeof abilities;
 
 let echoed = 0;
 let dns: { asked(): number } | null = null;
-let gerbang: ((...args: string[]) => Promise<string>) | null = null;
-let stop: () => Promise<void> = async () => undefined;
+let served: Portal | null = null;
 
 process.on('message', async ({ id, what, args }: { id: number; what: keyof Abilities; args: never[] }) => {
   try {
@@ -142,7 +142,7 @@ process.on('message', async ({ id, what, args }: { id: number; what: keyof Abili
 });
 process.on('disconnect', async () => {
   try {
-    await stop();
+    await served?.stop();
   } finally {
     process.exit();
   }

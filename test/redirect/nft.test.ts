@@ -20,6 +20,7 @@ test.each([6, 7] as const)('the script for RouterOS %i is the same firewall in n
   expect(ruleset).toBe(`table ip router {
   set walled-garden { type ipv4_addr; flags interval; }
   set prepaid-no-package { type ipv4_addr; flags interval; }
+  set prepaid-paying { type ipv4_addr; flags interval; }
   chain input {
     type filter hook input priority filter; policy accept;
     ip saddr 10.0.0.2 udp dport 3799 accept
@@ -46,6 +47,7 @@ test.each([6, 7] as const)('the script for RouterOS %i is the same firewall in n
   chain srcnat {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr @prepaid-no-package ip daddr 10.0.0.2 accept
+    ip saddr @prepaid-paying ip daddr 10.0.0.2 accept
     masquerade
   }
 }

@@ -20,6 +20,7 @@ const PROBES = [
 ] as const;
 
 const NO_PACKAGE = 'prepaid-no-package';
+const PAYING = 'prepaid-paying';
 /** Fast enough for a device to go on to its plain HTTP probe instead of waiting. */
 const AT_ONCE_MS = 2_000;
 
@@ -31,8 +32,8 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   let internet: Agent;
   let browser: Browser;
   let origin: string;
-  /** The list as the router was last told to hold it; it is there before anybody is woken who waits for it. */
-  let held = false;
+  /** The list the router was last told to hold the line in; it is there before anybody is woken who waits for it. */
+  let held: string | null = null;
   let turned = Promise.resolve();
   const wakers = new Set<() => void>();
 
@@ -53,8 +54,8 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
     portal.onLists = (lists) => {
       turned = turned.then(async () => {
         await ready;
-        await network.list(NO_PACKAGE, lists[NO_PACKAGE] ?? []);
-        held = (lists[NO_PACKAGE] ?? []).includes(CUSTOMER);
+        for (const name of [NO_PACKAGE, PAYING]) await network.list(name, lists[name] ?? []);
+        held = Object.keys(lists).find((name) => lists[name]!.includes(CUSTOMER)) ?? null;
         for (const wake of wakers) wake();
       });
     };
@@ -77,15 +78,12 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
     await network?.close();
   }, 60_000);
 
-  const listed = async (whether: boolean) => {
-    if (held === whether) return;
+  const listed = async (list: string) => {
+    if (held === list) return;
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`the line is still ${held ? 'in' : 'out of'} ${NO_PACKAGE}`)),
-        20_000,
-      );
+      const timer = setTimeout(() => reject(new Error(`the line is still in ${held}, not in ${list}`)), 20_000);
       const wake = () => {
-        if (held !== whether) return;
+        if (held !== list) return;
         clearTimeout(timer);
         wakers.delete(wake);
         resolve();
@@ -106,7 +104,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   };
 
   test('without a package http://example.com/ lands on the splash, which greets the line by its address', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const page = await opened('http://example.com/');
     expect(page.url).toBe(`${origin}/prepaid/portal/splash`);
     expect(page.text).toContain('Budi');
@@ -114,7 +112,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   }, 60_000);
 
   test.each(PROBES)('%s learns that it is not online: %s', async (_system, url) => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const answer = await customer.do('get', url);
     expect(answer).toMatchObject({
       status: 302,
@@ -123,7 +121,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   });
 
   test('its names are looked up at the router, whichever server the device was told to ask', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const before = await router.do('dnsAsked');
     await customer.do('get', 'http://looked-up.example/');
     expect(await router.do('dnsAsked')).toBeGreaterThan(before);
@@ -131,7 +129,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   });
 
   test('HTTPS fails at once instead of hanging, in a browser and without', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const plain = await customer.do('connect', 'example.com', 443);
     expect(plain.error).toBe('ECONNREFUSED');
     expect(plain.ms).toBeLessThan(AT_ONCE_MS);
@@ -139,30 +137,46 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
   }, 60_000);
 
   test('QUIC fails at once too', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const outcome = await customer.do('datagram', INTERNET, 443);
     expect(outcome.error).toBe('EHOSTUNREACH');
     expect(outcome.ms).toBeLessThan(AT_ONCE_MS);
   });
 
   test('nothing reaches it from outside either', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     const before = await customer.do('echoed');
     expect(await internet.do('datagram', CUSTOMER, 9000, 500)).toMatchObject({ error: 'silence' });
     expect(await customer.do('echoed')).toBe(before);
   });
 
   test('what is in the walled garden opens as it is', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     expect(await opened(`http://${GARDEN}/`)).toMatchObject({ url: `http://${GARDEN}/`, title: 'the internet' });
     expect(await customer.do('connect', GARDEN, 443)).toMatchObject({ status: 0 });
   }, 60_000);
 
+  test('while a payment window is open everything opens, and the portal knows the line; after it the redirect is back', async () => {
+    await listed(NO_PACKAGE);
+    await portal.do('openWindow');
+    await listed(PAYING);
+    expect(await opened('http://example.com/')).toMatchObject({ url: 'http://example.com/', title: 'the internet' });
+    expect(await customer.do('get', PROBES[0][1])).toMatchObject({ status: 204 });
+    expect(await customer.do('connect', 'example.com', 443)).toMatchObject({ status: 0 });
+    expect(await customer.do('datagram', INTERNET, 443)).toMatchObject({ body: 'hello' });
+    expect((await customer.do('get', `${origin}/prepaid/portal/splash`)).body).toContain('Budi');
+
+    await portal.do('windowEndsIn', 1_500);
+    await listed(NO_PACKAGE);
+    expect((await opened('http://example.com/')).url).toBe(`${origin}/prepaid/portal/splash`);
+    expect((await customer.do('connect', 'example.com', 443)).error).toBe('ECONNREFUSED');
+  }, 60_000);
+
   test('once a package is granted the same addresses lead to the internet, until it is taken away again', async () => {
-    await listed(true);
+    await listed(NO_PACKAGE);
     expect((await opened('http://example.com/')).url).toContain('/prepaid/portal/splash');
     await portal.do('gerbang', 'grant', 'add', '--username', 'budi', '--plan', '20GB');
-    await listed(false);
+    await listed('prepaid-active');
     expect(await opened('http://example.com/')).toMatchObject({ url: 'http://example.com/', title: 'the internet' });
     expect(await customer.do('get', PROBES[0][1])).toMatchObject({ status: 204 });
     expect(await customer.do('connect', 'example.com', 443)).toMatchObject({ status: 0 });
@@ -171,7 +185,7 @@ describeWithNamespaces('a line behind a router with the rules of our script', ()
     expect((await customer.do('get', 'http://example.com/', { keep: true })).status).toBe(200);
 
     await portal.do('gerbang', 'grant', 'revoke', '--username', 'budi');
-    await listed(true);
+    await listed(NO_PACKAGE);
     // The rules stand above "established": what was open is cut off too.
     expect((await customer.do('get', 'http://example.com/', { keep: true })).error).toMatch(/ECONNRESET|EPIPE/);
     expect((await opened('http://example.com/')).url).toBe(`${origin}/prepaid/portal/splash`);

@@ -36,8 +36,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled');
   const dataDir = join(folder, 'data');
   const lock = lockDataDir(dataDir);
-  const embedded = await startEmbedded(dataDir);
-  await forgetful(embedded.url);
+  const embedded = await startForTests(dataDir);
   await migrate(embedded.url);
   project.provide('templateUrl', embedded.url);
   return async () => {
@@ -67,14 +66,20 @@ function inMemory(): string | null {
   }
 }
 
+/** More than a product's worth of connections: a database made for one test keeps its own until the file ends. */
+const MAX_CONNECTIONS = 400;
+
 /** It never outlives a crash of the machine, so nothing of it has to reach a disk. What is durable has tests of its own. */
-async function forgetful(url: string): Promise<void> {
-  const admin = openDatabase({ url, poolSize: 1 });
+async function startForTests(dataDir: string): ReturnType<typeof startEmbedded> {
+  const first = await startEmbedded(dataDir);
+  const admin = openDatabase({ url: first.url, poolSize: 1 });
   for (const name of ['fsync', 'full_page_writes', 'synchronous_commit']) {
     await admin.query(`alter system set ${name} = off`);
   }
-  await admin.query('select pg_reload_conf()');
+  await admin.query(`alter system set max_connections = ${MAX_CONNECTIONS}`);
   await admin.close();
+  await first.stop();
+  return startEmbedded(dataDir);
 }
 
 /** Runs that were killed left their PostgreSQL and its folder behind; those nobody holds any more are ended here. */

@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes longest, mostly waiting: begun last, one of them would be all that still runs at the end. */
 const LONGEST = [
   'story/story',
+  'story/money',
   'accounting/kill',
   'system/commands',
   'system/life',

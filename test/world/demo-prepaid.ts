@@ -8,11 +8,12 @@ import type { Provider } from '#test/world/provider';
 const COMPANY = { name: 'Maju Net', phone: '+6281199990000', address: 'Jl. Melati 7, Malang', hours: '' } as const;
 const STAFF = { username: 'admin', password: 'kantor-maju-2026' } as const;
 
-/** The first goes the whole way by itself; the other two are for whoever watches. */
-export const CUSTOMERS: readonly [PortalCustomer, PortalCustomer, PortalCustomer] = [
+/** The first goes the whole way by itself, the last pays online; the other two are for whoever watches. */
+export const CUSTOMERS: readonly [PortalCustomer, PortalCustomer, PortalCustomer, PortalCustomer] = [
   { username: 'ani', name: 'Ani Rahayu', phone: '6281234567801', address: null },
   { username: 'wati', name: 'Wati Lestari', phone: '6281234567802', address: null },
   { username: 'toko', name: 'Toko Berkah', phone: '6281234567803', address: '10.77.0.9' },
+  { username: 'lina', name: 'Lina Marlina', phone: '6281234567804', address: null },
 ];
 
 /** What a customer logs in with, as it came by WhatsApp. */
@@ -20,24 +21,28 @@ type Account = { readonly portalId: string; readonly pin: string };
 export type Served = PortalCustomer & Account;
 
 /** A form that the pages take; whoever sends nonsense gets a page back that is none of those after it. */
-async function send(browser: Browserlike, path: string, fields: FormFields): Promise<string> {
+export async function send(browser: Browserlike, path: string, fields: FormFields): Promise<string> {
   const page = await browser.submit(path, fields);
   if (page.status !== 200) throw new Error(`${path} answers ${page.status} instead of taking its form`);
   return page.path;
 }
 
-/** The whole story; resolves with those customers whom the audience may serve itself. */
-export async function prepaidStory(stage: Stage, provider: Provider): Promise<Served[]> {
+/** The whole story; resolves with those customers whom the audience may serve itself, and with the one who pays online. */
+export async function prepaidStory(
+  stage: Stage,
+  provider: Provider,
+): Promise<{ readonly served: Served[]; readonly lina: Served | undefined }> {
   const office = await openOffice(stage, provider);
   await pair(stage, provider, office);
-  const [ani, wati, toko] = CUSTOMERS;
+  const [ani, wati, toko, lina] = CUSTOMERS;
   const accounts = await moveToPrepaid(stage, provider);
   const account = accounts.get(ani.username);
   if (account !== undefined) await buy(stage, provider, office, { ...ani, ...account });
-  return [wati, toko].flatMap((one) => {
-    const known = accounts.get(one.username);
-    return known === undefined ? [] : [{ ...one, ...known }];
-  });
+  const known = (one: PortalCustomer): Served[] => {
+    const of = accounts.get(one.username);
+    return of === undefined ? [] : [{ ...one, ...of }];
+  };
+  return { served: [wati, toko].flatMap(known), lina: known(lina)[0] };
 }
 
 async function openOffice(stage: Stage, { url, oneTimePassword }: Provider): Promise<Browserlike> {
@@ -82,20 +87,21 @@ async function whenPage<T>(browser: Browserlike, path: string, find: (text: stri
 
 async function moveToPrepaid(stage: Stage, provider: Provider): Promise<Map<string, Account>> {
   const { system, router, api, whatsapp } = provider;
-  const [ani, wati, toko] = CUSTOMERS;
+  const [ani, wati, toko, lina] = CUSTOMERS;
+  const dialling = [ani, wati, lina];
   stage.heading(
     `${CUSTOMERS.map(({ username }) => username).join(', ')} are postpaid and online; now they are moved to prepaid`,
   );
-  for (const { username } of [ani, wati])
+  for (const { username } of dialling)
     await router.dial(username, passwordOf(username), { method: 'mschap2', load: 0.01 });
-  for (const { username } of [ani, wati])
+  for (const { username } of dialling)
     await stage.expectSoon(router, `${username} has 20M`, rateIs(router, username, FAST, 'prepaid-active'));
   const listed = (list: string) => () => api.listsOf(toko.address!).join() === list;
   const static_ = `${toko.username}, a static line at ${toko.address}, is in the router’s list`;
   await stage.expectSoon(api, `${static_} prepaid-active`, listed('prepaid-active'), 15_000);
 
   await system.gerbang('prepaid', 'migrate', '--apply', ...CUSTOMERS.map(({ username }) => username));
-  for (const { username } of [ani, wati])
+  for (const { username } of dialling)
     await stage.expectSoon(router, `CoA: ${username} is at 128k`, rateIs(router, username, SLOW, 'prepaid-no-package'));
   await stage.expectSoon(api, `${static_} prepaid-no-package`, listed('prepaid-no-package'), 15_000);
   const accounts = new Map<string, Account>();
@@ -113,19 +119,29 @@ function told({ whatsapp }: Provider, phone: string, says: RegExp): RegExpExecAr
   return mine.map(({ text }) => says.exec(text)).findLast((match) => match !== null) ?? null;
 }
 
+/** With a PIN that is new, which is kept. */
+export async function logIn(customer: Browserlike, { portalId, pin }: Account): Promise<void> {
+  await customer.open('/prepaid/portal/login');
+  await send(customer, '/prepaid/portal/login', { portalId, pin });
+  await send(customer, '/prepaid/portal/pin/keep', {});
+}
+
+/** Orders the package; resolves with the page of the order. */
+export async function order(customer: Browserlike): Promise<{ readonly number: string; readonly text: string }> {
+  const { text } = await customer.open('/prepaid/portal/packages');
+  const plan = new RegExp(`name="plan" value="(\\d+)" aria-label="[^"]*${PACKAGE}"`).exec(text)?.[1];
+  if (plan === undefined) throw new Error(`the portal does not sell ${PACKAGE}`);
+  const path = await send(customer, '/prepaid/portal/packages', { plan });
+  return { number: path.split('/').at(-1)!, text: (await customer.open(path)).text };
+}
+
 async function buy(stage: Stage, provider: Provider, office: Browserlike, who: Served): Promise<void> {
   const { url, router, whatsapp } = provider;
   const { username, phone } = who;
   stage.heading(`${username} logs in to the portal, buys a package and pays at the office`);
   const customer = new Browserlike(url);
-  await customer.open('/prepaid/portal/login');
-  await send(customer, '/prepaid/portal/login', { portalId: who.portalId, pin: who.pin });
-  await send(customer, '/prepaid/portal/pin/keep', {});
-  const { text } = await customer.open('/prepaid/portal/packages');
-  const plan = new RegExp(`name="plan" value="(\\d+)" aria-label="[^"]*${PACKAGE}"`).exec(text)?.[1];
-  if (plan === undefined) throw new Error(`the portal does not sell ${PACKAGE}`);
-  const order = await send(customer, '/prepaid/portal/packages', { plan });
-  const number = order.split('/').at(-1)!;
+  await logIn(customer, who);
+  const { number } = await order(customer);
   stage.say(`her order ${number} waits for the money; the office has received it`);
   await office.open('/prepaid/purchases');
   await send(office, `/prepaid/purchases/${number}/settle`, { method: 'cash' });
@@ -190,7 +206,5 @@ Also in the second terminal:
   ${gerbang} suspend budi                               (and resume budi)
   ${gerbang} session list --drift                       (what should be otherwise: nothing)
   curl -s ${url}/metrics
-
-Ctrl-C ends it all.
 `;
 }

@@ -27,5 +27,6 @@ test('npm run demo shows a newcomer the whole loop and sees everything it expect
   expect(text).toContain('router: 10.77.0.9 moves from prepaid-active to prepaid-no-package');
   expect(text).toContain('CoA: ani has 20M');
   expect(text).toContain('ani is told that it is active');
+  expect(text).toContain('CoA: lina has 20M');
   expect(code, text).toBe(0);
 }, 180_000);

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { moneyInvitation, moneyStory } from '#test/world/demo-money';
 import { CUSTOMERS, invitation, prepaidStory, watch } from '#test/world/demo-prepaid';
 import { radiusStory, setUp } from '#test/world/demo-radius';
 import { Stage } from '#test/world/demo-stage';
@@ -9,8 +10,8 @@ import type { Mikrotik } from '#test/world/mikrotik';
 import { type Provider, startProvider } from '#test/world/provider';
 
 /**
- * `npm run demo`: the product beside a simulated MikroTik with 50 PPPoE subscribers and a stand-in for WhatsApp, telling
- * what happens; then the pages are there to be tried by hand. With `--once` it ends by itself, code 0 when all it
+ * `npm run demo`: the product beside a simulated MikroTik with 50 PPPoE subscribers and stand-ins for WhatsApp, Midtrans,
+ * Xendit and GenieACS, telling what happens; then the pages are there to be tried by hand. With `--once` it ends by itself, code 0 when all it
  * expected was seen. `--data FOLDER` keeps the data there (the folder is new).
  */
 
@@ -42,13 +43,16 @@ async function show(provider: Provider): Promise<void> {
   await setUp(stage, system, CUSTOMERS);
   await radiusStory(stage, system, router);
   const watched = watch(stage, provider);
-  const served = await prepaidStory(stage, provider);
+  const { served, lina } = await prepaidStory(stage, provider);
+  const dian = lina === undefined ? null : await moneyStory(stage, provider, lina);
   const { seen, missed } = stage;
   const notSeen = missed.length > 0 ? `, ${missed.length} were not: ${missed.join('; ')}` : '';
   stage.heading(`${seen} things were seen as expected${notSeen}`);
   if (!flags.once) {
     watched.look();
     console.log(invitation(provider, served));
+    if (dian !== null) console.log(moneyInvitation(provider, dian));
+    console.log('Ctrl-C ends it all.');
     const timer = live(router);
     await interrupted;
     clearInterval(timer);

@@ -33,7 +33,8 @@ export async function startSystem(
   /** Switches of Node for the server alone, such as `--import`. */
   nodeArguments: readonly string[] = [],
 ): Promise<System> {
-  const [authPort, acctPort, httpPort] = [await freeUdpPort(), await freeUdpPort(), await freeTcpPort()];
+  const [authPort, acctPort] = [await freeUdpPort(), await freeUdpPort()];
+  const httpPort = Number(environment.HTTP_PORT ?? (await freeTcpPort()));
   const env = {
     ...process.env,
     DATA_DIR: dataDir,
@@ -125,7 +126,7 @@ async function freeUdpPort(): Promise<number> {
   return port;
 }
 
-async function freeTcpPort(): Promise<number> {
+export async function freeTcpPort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
