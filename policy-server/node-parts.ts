@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Gateways } from '#domain/gateway';
+import { within } from '#domain/patience';
 import type { HttpServer } from '#http/server';
 import type { Schedule } from '#jobs/schedule';
 import type { AcsSide } from '#policy-server/acs-side';
@@ -101,8 +101,5 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
 /** Not longer than a little: the copy of some minutes ago does as well. */
 async function saveDirectory({ directory, radius }: NodeParts): Promise<void> {
   if (directory === null || radius === null) return;
-  const timer = new AbortController();
-  // Called off when the copy is written in time.
-  const tooLong = pause(SAVE_PATIENCE_MS, undefined, { signal: timer.signal }).catch(() => undefined);
-  await Promise.race([directory.save(radius.exportChunks()), tooLong]).finally(() => timer.abort());
+  await within(directory.save(radius.exportChunks()), SAVE_PATIENCE_MS);
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Unavailable } from '#domain/errors';
 import { GATEWAYS, type GatewayName } from '#domain/gateway';
+import { within } from '#domain/patience';
 import type { GatewayCall } from '#operations/inbox';
 
 export type GatewayWebhooks = {
@@ -63,7 +64,7 @@ async function take(
     Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
   );
   const call = { gateway, headers, raw, source: request.ip.replace(/%.*$/, '') };
-  switch (await inTime(to.receive(call))) {
+  switch (await within(to.receive(call), PATIENCE_MS)) {
     case 'stored':
       return reply.code(200).send({ received: true });
     case 'refused':
@@ -77,15 +78,3 @@ async function take(
 
 const tryAgain = (reply: FastifyReply): FastifyReply =>
   reply.code(503).send({ error: 'not available for now; try again' });
-
-async function inTime<Result>(work: Promise<Result>): Promise<Result | 'too-late'> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<'too-late'>((resolve) => {
-    timer = setTimeout(() => resolve('too-late'), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([work, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

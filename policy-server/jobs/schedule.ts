@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import Bree from 'bree';
 import type { Clock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { within } from '#domain/patience';
 import type { Job, JobOutcome } from '#jobs/job';
 import { runSlot, slotOf } from '#jobs/run-slot';
 import type { Database } from '#storage/database';
@@ -99,10 +100,8 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
   return {
     stop: async (patienceMs = PATIENCE_MS) => {
       stopping.abort();
-      await withinMs(
-        patienceMs,
-        Promise.allSettled(running.values()).then(() => bree.stop()),
-      );
+      const ended = Promise.allSettled(running.values()).then(() => bree.stop());
+      await within(ended, patienceMs);
       for (const worker of bree.workers.values()) await worker.terminate();
     },
     counts: () =>
@@ -160,13 +159,3 @@ class Turns {
 const isTick = (message: unknown): boolean => message === 'tick';
 const describe = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-
-/** Waits for a promise, but no longer than so many milliseconds. */
-async function withinMs(milliseconds: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([promise, tooLong]);
-  clearTimeout(timer);
-}

@@ -1,5 +1,6 @@
 import { Unavailable } from '#domain/errors';
 import { GATEWAYS, type GatewayName, type Gateways } from '#domain/gateway';
+import { pauseUnless } from '#domain/patience';
 import { DAY, HOUR, type Instant, wallClock } from '#domain/time';
 import type { Applied } from '#operations/apply-truth';
 import { askOrder, Unanswered } from '#operations/ask-gateway';
@@ -83,7 +84,7 @@ export async function matchPayments(desk: Desk, gateways: Gateways, options: Mat
       matched[answer] = (matched[answer] ?? 0) + 1;
       if (answer === 'unanswered') answering = answering.filter((name) => name !== gateway);
       else asked.push({ id, answer });
-      await pause(pauseMs, signal);
+      if (pauseMs > 0) await pauseUnless(signal, pauseMs);
     }
     await setAsked(desk.db, asked, desk.clock());
   }
@@ -101,17 +102,4 @@ async function askOnce(desk: Desk, gateways: Gateways, of: OrderAt, { onApplied,
     onFailed(error, of);
     return 'failed';
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    signal.addEventListener('abort', over);
-  });
 }

@@ -1,3 +1,4 @@
+import { pauseUnless } from '#domain/patience';
 import type { Database } from '#storage/database';
 
 /** Held by this process alone, on any number of nodes, until it is released or lost. */
@@ -53,18 +54,4 @@ export async function takeClusterLock(
       await holding;
     },
   };
-}
-
-function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -155,9 +155,6 @@ export async function openRefundOrder(q: Queryable, paymentId: number): Promise<
 export const refundOrdersOf = (q: Queryable, paymentId: number): Promise<RefundOrder[]> =>
   q.query<RefundOrder>(`${ORDER} where payment_id = $1 order by id desc`, [paymentId]);
 
-export const openOrderOfUnmatched = async (q: Queryable, unmatchedId: number): Promise<RefundOrder | null> =>
-  (await q.query<RefundOrder>(`${ORDER} where unmatched_id = $1 and ended_at is null`, [unmatchedId]))[0] ?? null;
-
 /** Those whose time has come, the longest due first. */
 export const dueRefundOrders = (q: Queryable, now: Instant, limit: number): Promise<RefundOrder[]> =>
   q.query<RefundOrder>(`${ORDER} where ended_at is null and due_at <= $1::timestamptz order by due_at limit $2`, [

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import {
@@ -14,7 +14,15 @@ import { DAY, MINUTE, SECOND } from '#domain/time';
 import { canBeAsked, type MidtransAnswer, MidtransLine } from '#integrations/gateways/midtrans-line';
 import { savedFrom, truthFrom, wibText } from '#integrations/gateways/midtrans-truth';
 import { accountOfToken, MidtransWallets } from '#integrations/gateways/midtrans-wallets';
-import { type Fields, fieldsOf, isFields, isWebAddress, textOf, UNKNOWN } from '#integrations/gateways/reading';
+import {
+  type Fields,
+  fieldsOf,
+  isFields,
+  isWebAddress,
+  sameSecret,
+  textOf,
+  UNKNOWN,
+} from '#integrations/gateways/reading';
 
 export type MidtransOptions = {
   readonly serverKey: string;
@@ -234,8 +242,8 @@ function isSigned({ order_id, status_code, gross_amount, signature_key }: Fields
   if (![order_id, status_code, gross_amount, signature_key].every((one) => typeof one === 'string')) return false;
   const given = String(signature_key).toLowerCase();
   if (!/^[0-9a-f]{128}$/.test(given)) return false;
-  const expected = createHash('sha512').update(`${order_id}${status_code}${gross_amount}${serverKey}`).digest();
-  return timingSafeEqual(Buffer.from(given, 'hex'), expected);
+  const expected = createHash('sha512').update(`${order_id}${status_code}${gross_amount}${serverKey}`).digest('hex');
+  return sameSecret(given, expected);
 }
 
 function orderOf({ order_id, transaction_id, custom_field1 }: Fields): string | null {

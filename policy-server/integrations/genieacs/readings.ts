@@ -1,6 +1,7 @@
 import { type Acs, AcsRefusal, isOntOnline, type Ont } from '#domain/acs';
 import { type Clock, monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
+import { within } from '#domain/patience';
 import { type Instant, MINUTE, SECOND } from '#domain/time';
 import { claimOntReading, type KnownOnt, knownOnt, writeOntError, writeOntReading } from '#storage/acs';
 import type { Database } from '#storage/database';
@@ -49,7 +50,7 @@ export class OntReadings {
     const asked = this.#askOnce(set, subscriberId, known);
     const failing = monotonicMs() - this.#failedMs < FAILING_MS;
     if (known.readAt !== null || failing) return this.#ont(known, set);
-    const inTime = await within(asked, PAGE_WAITS_MS - (monotonicMs() - begunMs));
+    const inTime = (await within(asked, PAGE_WAITS_MS - (monotonicMs() - begunMs))) !== 'too-late';
     return this.#ont(inTime ? ((await knownOnt(db, subscriberId)) ?? known) : known, set);
   }
 
@@ -108,17 +109,5 @@ export class OntReadings {
       // The database may be what is away; then the next page asks again.
       await writeOntError(db, subscriberId, error.message).catch(() => undefined);
     }
-  }
-}
-
-/** Whether it was done in time. */
-async function within(work: Promise<void>, ms: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), Math.max(0, ms));
-  const done = work.then(() => true);
-  try {
-    return await Promise.race([done, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

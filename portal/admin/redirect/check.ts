@@ -1,4 +1,5 @@
 import type { Clock } from '#domain/clock';
+import { within } from '#domain/patience';
 import { type Instant, SECOND } from '#domain/time';
 import type { DriftLine, Live } from '#portal/shared/parts';
 
@@ -29,7 +30,7 @@ export class Comparison {
   async look(live: Live, ask: 'fresh' | 'now'): Promise<{ readonly last: Compared | null; readonly running: boolean }> {
     if (this.#running === null && (ask === 'now' || this.#clock() >= this.#freshUntil))
       this.#running = this.#compare(live);
-    if (this.#running !== null) await Promise.race([this.#running, patience()]);
+    if (this.#running !== null) await within(this.#running, PATIENCE_MS);
     return { last: this.#last, running: this.#running !== null };
   }
 
@@ -45,5 +46,3 @@ export class Comparison {
     }
   }
 }
-
-const patience = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));

@@ -19,14 +19,15 @@ const PAYMENTS = 3;
 export function accountPage(doors: Doors): void {
   doors.customer('GET', '/customer', async (context) => {
     const { db, subscriberId, now } = context;
+    const lineRead = lineState(db, subscriberId, now);
     const [standing, line, invoices, payments, credit, window, ont] = await Promise.all([
       customerStanding(context, subscriberId),
-      lineState(db, subscriberId, now),
+      lineRead,
       invoicesAtHand(db, subscriberId, BILLS),
       paymentsOf(db, subscriberId, PAYMENTS),
       creditOf(db, subscriberId),
       windowModel(context),
-      ontModel(context),
+      ontModel(context, () => lineRead),
     ]);
     const bills = await billsOf(context, invoices);
     const title = context.t('account-customer.title');

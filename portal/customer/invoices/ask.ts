@@ -1,3 +1,4 @@
+import { within } from '#domain/patience';
 import { type Instant, SECOND } from '#domain/time';
 import { askGateway } from '#operations/ask-gateway';
 import type { Context } from '#portal/shared/context';
@@ -38,12 +39,7 @@ export async function askInTime(
   const asked = ask().catch((error: unknown) => {
     parts.log.warn({ err: error, about }, 'the gateway could not be asked for a page');
   });
-  let timer: NodeJS.Timeout | undefined;
-  const waited = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, WAIT_MS);
-  });
-  await Promise.race([asked, waited]);
-  clearTimeout(timer);
+  await within(asked, WAIT_MS);
 }
 
 /** Whether the address says that the browser comes from a gateway. */

@@ -1,7 +1,7 @@
 import { isOntOnline, type Ont, signalOf } from '#domain/acs';
 import { SECOND } from '#domain/time';
 import type { Context } from '#portal/shared/context';
-import { lineState } from '#storage/portal-lines';
+import { type LineState, lineState } from '#storage/portal-lines';
 import { liveSessions } from '#storage/sessions';
 
 /** With a decimal comma in both languages, like every value customers read. */
@@ -9,15 +9,18 @@ const decimal = (value: number, digits: number): string => value.toFixed(digits)
 
 /**
  * The customer's ONT for `customer/ont/_ont`: texts only. Null where the company has no ACS. Never takes longer than the
- * 300 ms of `OntControl.ontOf`.
+ * 300 ms of `OntControl.ontOf`. `line`: how the line stands, for a page that has read it.
  */
-export async function ontModel(context: Context, subscriberId: number = context.subscriberId) {
+export async function ontModel(
+  context: Context,
+  line: () => Promise<LineState | null> = () => lineState(context.db, context.subscriberId, context.now),
+) {
   const [ont, { genieacs }] = await Promise.all([
-    context.opened.live.onts.ontOf(subscriberId),
+    context.opened.live.onts.ontOf(context.subscriberId),
     context.opened.settings(),
   ]);
   if (ont === null) return null;
-  const ppp = await pppOf(context, subscriberId, ont);
+  const ppp = await pppOf(context, ont, line);
   return ontWords(context, ont, ppp, genieacs.informMinutes);
 }
 
@@ -71,11 +74,12 @@ export function ontWords(context: Context, ont: Ont, ppp: PppState | null, infor
 }
 
 /** RADIUS knows best whether a line is up; where it never heard of it, the modem's own word stands in. */
-async function pppOf(context: Context, subscriberId: number, { reading, online }: Ont): Promise<PppState | null> {
-  const [line, sessions] = await Promise.all([
-    lineState(context.db, subscriberId, context.now),
-    liveSessions(context.db, [subscriberId]),
-  ]);
+async function pppOf(
+  { db, subscriberId }: Context,
+  { reading, online }: Ont,
+  lineOf: () => Promise<LineState | null>,
+): Promise<PppState | null> {
+  const [line, sessions] = await Promise.all([lineOf(), liveSessions(db, [subscriberId])]);
   if (line?.access !== 'pppoe') return null;
   const live = sessions.find((session) => session.framedIp !== null) ?? sessions[0];
   if (live !== undefined) return { connected: true, ip: live.framedIp, by: 'session' };
