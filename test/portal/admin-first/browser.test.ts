@@ -95,7 +95,7 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
   }
 
   test.each([360, 1280])(
-    'at %i px, light and dark, nothing is wrong for anybody, and nothing stands out at the side',
+    'at %i px nothing is wrong for anybody, and nothing stands out at the side',
     async (width) => {
       const faults: string[] = [];
       const context = await open(pages, width);

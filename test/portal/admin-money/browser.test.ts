@@ -71,7 +71,7 @@ describeWithChromium('the pages of money in a real browser', () => {
   }
 
   test.each([360, 1280])(
-    'at %i px, light and dark, nothing is wrong for anybody, and nothing stands out at the side',
+    'at %i px nothing is wrong for anybody, and nothing stands out at the side',
     async (width) => {
       const faults: string[] = [];
       const page = await open(house, width);

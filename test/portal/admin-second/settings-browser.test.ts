@@ -74,7 +74,7 @@ describeWithChromium('messages, settings and routers in a real browser', () => {
   }
 
   test.each([360, 1280])(
-    'at %i px, light and dark, nothing is wrong for anybody, and nothing stands out at the side',
+    'at %i px nothing is wrong for anybody, and nothing stands out at the side',
     async (width) => {
       const options = { viewport: { width, height: 800 } };
       const context = await open(pages, options);

@@ -86,7 +86,7 @@ describeWithChromium('packages, redirect, reports, staff and audit in a real bro
   }
 
   test.each([360, 1280])(
-    'axe finds nothing serious at %i px, light and dark, and nothing stands out at the side',
+    'axe finds nothing serious at %i px and nothing stands out at the side',
     async (width) => {
       const faults: string[] = [];
       const page = await open('/account', { viewport: { width, height: 800 } });
