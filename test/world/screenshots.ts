@@ -13,11 +13,13 @@ import { entities } from '#storage/entities';
 import { lockDataDir } from '#storage/lock';
 import { migrate } from '#storage/migrate';
 import { NOW } from '#test/operations/desk';
+import { memoryGateways } from '#test/payments/memory-gateway';
 import { seedProvider } from '#test/portal/admin-first/provider';
 import type { Browserlike } from '#test/portal/browserlike';
 import { startPortal, type TestPortal } from '#test/portal/harness';
 import { launchChromium } from '#test/support/chromium';
 import { LARGEST_BYTES, type Shot, shotsOf } from '#test/world/screenshots-list';
+import { modems, seedBills } from '#test/world/screenshots-money';
 import { ACTIVE, API_ERROR, type Cast, seedCast, WALLED } from '#test/world/screenshots-people';
 
 /**
@@ -50,6 +52,7 @@ function live(status: () => WhatsAppStatus, drift: Live['drift']): Partial<Live>
   const nothing = async () => true;
   return {
     drift,
+    onts: modems(NOW),
     radius: () => ({ authPort: 1812, acctPort: 1813, subscribers: SUBSCRIBERS }),
     whatsapp: { status, pairByQr: nothing, pairByCode: nothing, unpair: nothing, reconnect: nothing },
     routers: {
@@ -124,7 +127,13 @@ async function takeAll(databaseUrl: string): Promise<void> {
   let cast: Cast | null = null;
   const drift = async () => (cast === null ? [] : [driftOf(cast)]);
   const portal = await startPortal({
-    ...{ db, live: live(() => status, drift), publicUrl: `http://${HOST}`, trustedProxies: ['127.0.0.1'] },
+    ...{
+      db,
+      live: live(() => status, drift),
+      publicUrl: `http://${HOST}`,
+      trustedProxies: ['127.0.0.1'],
+      gateways: memoryGateways(),
+    },
   });
   const browser = await launchChromium({
     args: [`--host-resolver-rules=MAP ${HOST}:80 127.0.0.1:${portal.port}`],
@@ -132,6 +141,7 @@ async function takeAll(databaseUrl: string): Promise<void> {
   try {
     await seedProvider(portal.desk, NOW, SUBSCRIBERS);
     cast = await seedCast(portal.desk, NOW);
+    await seedBills(portal.desk, cast.covered, NOW);
     const who = await visitors(portal, cast);
     mkdirSync(folder, { recursive: true });
     for (const shot of shotsOf(cast)) {
