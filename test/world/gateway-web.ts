@@ -58,16 +58,23 @@ export const redirect = (to: string): Answer => ({ status: 303, body: '', header
 
 const HTML = page(502, '502 Bad Gateway', '<p>nginx</p>');
 
-export class GatewayWeb extends Teller {
+export abstract class GatewayWeb extends Teller {
   /** Everything that was asked, oldest first. */
   readonly requests: Asked[] = [];
   /** Whom somebody wanted to speak to who takes us for a proxy. */
   readonly tunnels: string[] = [];
+  /** The events it has sent, or is sending. */
+  readonly deliveries: Delivery[] = [];
   /** Where `redirect` leads to. */
   elsewhere = 'http://127.0.0.1:9/';
   #fault: (asked: Asked) => Fault | null = () => null;
   #always: Answer | null = null;
   #url = '';
+  readonly #ending = new AbortController();
+  #close: () => Promise<void> = async () => undefined;
+
+  /** What the gateway does about a request and says to it. */
+  protected abstract answerTo(asked: Asked): Answer;
 
   get url(): string {
     return this.#url;
@@ -83,9 +90,9 @@ export class GatewayWeb extends Teller {
     this.#always = answer;
   }
 
-  async listen(port: number, answer: (asked: Asked) => Answer): Promise<() => Promise<void>> {
+  async start(port = 0): Promise<void> {
     const server = createServer((request, response) => {
-      void this.#take(request, response, answer).catch((error: unknown) => {
+      void this.#take(request, response).catch((error: unknown) => {
         this.tell('fault', '', `a mistake of the stand-in: ${String(error)}`);
         response.destroy();
       });
@@ -97,13 +104,32 @@ export class GatewayWeb extends Teller {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     this.#url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return async () => {
+    this.#close = async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     };
   }
 
-  async #take(request: IncomingMessage, response: ServerResponse, answer: (asked: Asked) => Answer): Promise<void> {
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#close();
+    await Promise.allSettled(this.deliveries.map(({ done }) => done));
+  }
+
+  /** Sends an event until it is taken, as the rule has it, and no longer than until `stop`. */
+  protected send(
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+    rule: RetryRule,
+    timeoutMs: number,
+  ): Delivery {
+    const sent = deliver(url, headers, body, rule, timeoutMs, this.#ending.signal);
+    this.deliveries.push(sent);
+    return sent;
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const { pathname, searchParams } = new URL(request.url ?? '/', this.#url);
@@ -120,7 +146,7 @@ export class GatewayWeb extends Teller {
     if (fault === 'silent-before') return;
     if (fault === 'down') return void response.destroy();
     const isWhole = fault === null || fault === 'silent-after';
-    const ready = isWhole ? (this.#always ?? answer(asked)) : this.#broken(fault, asked);
+    const ready = isWhole ? (this.#always ?? this.answerTo(asked)) : this.#broken(fault, asked);
     if (fault === 'silent-after') return;
     response.writeHead(ready.status, ready.headers);
     if (fault === 'drip') return drip(response);
@@ -177,7 +203,7 @@ export type Delivery = { readonly body: string; readonly attempts: Attempt[]; re
 export type RetryRule = (status: number | null, attempts: number) => number | null;
 
 /** Sends an event until it is taken, as the gateway's rule has it. */
-export function deliver(
+function deliver(
   url: string,
   headers: Readonly<Record<string, string>>,
   body: string,

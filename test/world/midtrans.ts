@@ -3,7 +3,6 @@ import {
   type Answer,
   type Asked,
   type Delivery,
-  deliver,
   escaped,
   GatewayWeb,
   json,
@@ -39,7 +38,7 @@ const PAUSES_MIN = [2, 10, 30, 90, 210];
 /** On the loopback. `MIDTRANS_BASE_URL` is its `url`. */
 export async function startMidtrans(options: MidtransOptions): Promise<Midtrans> {
   const midtrans = new Midtrans(options);
-  await midtrans.start();
+  await midtrans.start(options.port);
   return midtrans;
 }
 
@@ -50,7 +49,6 @@ export async function startMidtrans(options: MidtransOptions): Promise<Midtrans>
  */
 export class Midtrans extends GatewayWeb {
   notificationUrl: string | null;
-  readonly deliveries: Delivery[] = [];
   /** GoPay, as far as it is linked to the merchant. */
   readonly gopay = new GopayAccounts({
     url: () => this.url,
@@ -63,23 +61,11 @@ export class Midtrans extends GatewayWeb {
   readonly #orders = new Map<string, MidtransOrder>();
   readonly #answered = new Map<string, Answer>();
   readonly #altered = new Map<string, { fields: Readonly<Record<string, unknown>>; type: string }>();
-  readonly #ending = new AbortController();
-  #close: () => Promise<void> = async () => undefined;
 
   constructor(options: MidtransOptions) {
     super();
     this.#options = options;
     this.notificationUrl = options.notificationUrl ?? null;
-  }
-
-  async start(): Promise<void> {
-    this.#close = await this.listen(this.#options.port ?? 0, (asked) => this.#answer(asked));
-  }
-
-  async stop(): Promise<void> {
-    this.#ending.abort();
-    await this.#close();
-    await Promise.allSettled(this.deliveries.map(({ done }) => done));
   }
 
   orders(): readonly MidtransOrder[] {
@@ -146,8 +132,7 @@ export class Midtrans extends GatewayWeb {
       return (PAUSES_MIN[attempts - 1]! * 60_000) / hurry;
     };
     const headers = { 'user-agent': 'Veritrans' };
-    const sent = deliver(this.notificationUrl, headers, body, rule, patienceMs, this.#ending.signal);
-    this.deliveries.push(sent);
+    const sent = this.send(this.notificationUrl, headers, body, rule, patienceMs);
     void sent.done.then(() => this.tell('up', '', `Midtrans: told of ${about}, ${sent.attempts.at(-1)?.status}`));
     return sent;
   }
@@ -156,7 +141,7 @@ export class Midtrans extends GatewayWeb {
     return (this.#options.clock ?? Date.now)();
   }
 
-  #answer(asked: Asked): Answer {
+  protected override answerTo(asked: Asked): Answer {
     const [, room, ...rest] = asked.path.split('/').map(decodeURIComponent);
     if (room === 'snap' && rest[0] === 'v4') return this.#page(asked, rest[2] ?? '');
     if (room === 'gopay') return this.gopay.page(asked, rest[1] ?? '');

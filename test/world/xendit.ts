@@ -3,7 +3,6 @@ import {
   type Answer,
   type Asked,
   type Delivery,
-  deliver,
   escaped,
   GatewayWeb,
   json,
@@ -57,7 +56,7 @@ const REFUNDABLE = ['OVO', 'DANA', 'CREDIT_CARD', 'QRIS'];
 /** On the loopback. `XENDIT_BASE_URL` is its `url`. */
 export async function startXendit(options: XenditOptions): Promise<Xendit> {
   const xendit = new Xendit(options);
-  await xendit.start();
+  await xendit.start(options.port);
   return xendit;
 }
 
@@ -68,7 +67,6 @@ export async function startXendit(options: XenditOptions): Promise<Xendit> {
  */
 export class Xendit extends GatewayWeb {
   webhookUrl: string | null;
-  readonly deliveries: Delivery[] = [];
   readonly refunds: Refund[] = [];
   /** A refund is only promised at first. */
   slowRefunds = false;
@@ -78,23 +76,11 @@ export class Xendit extends GatewayWeb {
   readonly #invoices: XenditInvoice[] = [];
   readonly #answered = new Map<string, Answer>();
   #instead: (asked: Asked) => object | null = () => null;
-  readonly #ending = new AbortController();
-  #close: () => Promise<void> = async () => undefined;
 
   constructor(options: XenditOptions) {
     super();
     this.#options = options;
     this.webhookUrl = options.webhookUrl ?? null;
-  }
-
-  async start(): Promise<void> {
-    this.#close = await this.listen(this.#options.port ?? 0, (asked) => this.#answer(asked));
-  }
-
-  async stop(): Promise<void> {
-    this.#ending.abort();
-    await this.#close();
-    await Promise.allSettled(this.deliveries.map(({ done }) => done));
   }
 
   /** All of that external id, newest first. */
@@ -149,8 +135,7 @@ export class Xendit extends GatewayWeb {
       return over ? null : (PAUSES_MIN[attempts - 1]! * 60_000) / hurry;
     };
     const headers = { 'x-callback-token': callbackToken, 'webhook-id': randomUUID() };
-    const sent = deliver(this.webhookUrl, headers, body, rule, patienceMs, this.#ending.signal);
-    this.deliveries.push(sent);
+    const sent = this.send(this.webhookUrl, headers, body, rule, patienceMs);
     void sent.done.then(() => this.tell('up', '', `Xendit: told of ${externalId}, ${sent.attempts.at(-1)?.status}`));
     return sent;
   }
@@ -168,7 +153,7 @@ export class Xendit extends GatewayWeb {
     return (this.#options.clock ?? Date.now)();
   }
 
-  #answer(asked: Asked): Answer {
+  protected override answerTo(asked: Asked): Answer {
     const [, room, ...rest] = asked.path.split('/').map(decodeURIComponent);
     if (room === 'web') return this.#page(asked, rest[0] ?? '');
     const basic = `Basic ${Buffer.from(`${this.#options.apiKey}:`).toString('base64')}`;
