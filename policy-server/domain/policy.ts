@@ -3,6 +3,7 @@
  * which knows when it could next change, so that every decision says exactly how long it holds.
  */
 import { z } from 'zod';
+import { InvalidTemplate, parseTemplate } from '#domain/attribute-template';
 import { InvalidInput } from '#domain/errors';
 import { parseBytes, parseRate } from '#domain/parse';
 import type { Rate } from '#domain/plan';
@@ -24,14 +25,18 @@ export type Condition =
   | { readonly is: 'suspended' }
   /** A grant in force is unlimited or has something left of its allowance. */
   | { readonly is: 'allowance-left' }
-  /** Covered, and the grants in force were charged this much or more. */
-  | { readonly is: 'fair-use'; readonly bytes: number }
+  /** Covered, and the grants in force were charged this much or more; `per`: in the period that runs, null = since each began. */
+  | { readonly is: 'fair-use'; readonly bytes: number; readonly per: UsagePeriod | null }
   /** The same, as a share (0–1) of the allowances in force together; never reached while one of them is unlimited. */
-  | { readonly is: 'fair-use-share'; readonly share: number }
+  | { readonly is: 'fair-use-share'; readonly share: number; readonly per: UsagePeriod | null }
   /** A span of the day on the company's wall clock; `days` are those on which it begins. */
   | ({ readonly is: 'window' } & Window)
   /** Not covered, and the last cover ended less than so many days of 24 hours ago. */
   | { readonly is: 'grace'; readonly days: number }
+  /** Not covered now, but was once (within what facts hold: `LONGEST_GRACE_DAYS`). */
+  | { readonly is: 'had-cover' }
+  /** The plan that serves has this name; of who is not covered the plan that ended last. */
+  | { readonly is: 'plan'; readonly name: string }
   /** The oldest unpaid invoice of a postpaid line has been overdue for so many days of 24 hours. */
   | { readonly is: 'overdue'; readonly days: number }
   /** A payment window is open: for so many minutes from its opening, for the first so many openings of a local day. */
@@ -41,7 +46,21 @@ export type Condition =
   | { readonly is: 'tag'; readonly tag: string }
   /** The NAS that asks, by name or by one of its tags; neither holds where no NAS asks. */
   | { readonly is: 'nas'; readonly name: string }
-  | { readonly is: 'nas-tag'; readonly tag: string };
+  | { readonly is: 'nas-tag'; readonly tag: string }
+  /** The make of the NAS that asks. */
+  | { readonly is: 'nas-vendor'; readonly vendor: NasVendor };
+
+/** Makes of NAS that are told the same in different attributes. */
+export const NAS_VENDORS = ['mikrotik', 'generic', 'accel-ppp'] as const;
+export type NasVendor = (typeof NAS_VENDORS)[number];
+
+/**
+ * Spans in which usage is counted anew. `calendar`: days, weeks from Monday and months of the company's zone. `renewal`: as
+ * many of them from the grant's beginning, at its local time of day; a month keeps its anchor day through short months.
+ */
+export type UsagePeriod = { readonly every: 'day' | 'week' | 'month'; readonly from: 'calendar' | 'renewal' };
+export const USAGE_SPANS = ['day', 'week', 'month'] as const satisfies readonly UsagePeriod['every'][];
+export const USAGE_ANCHORS = ['calendar', 'renewal'] as const satisfies readonly UsagePeriod['from'][];
 
 export type Outcome = { readonly access: 'denied' } | AcceptedOutcome;
 
@@ -54,9 +73,12 @@ export type AcceptedOutcome = {
   readonly pool: string | null;
   readonly idleSeconds: number | null;
   readonly interimSeconds: number;
-  /** Extra reply attributes, dictionary name → printed value, in sending order. */
-  readonly attributes: readonly (readonly [name: string, value: string])[];
+  /** Extra reply attributes in sending order. One for the vendor that asks takes the place of those of its name for every vendor. */
+  readonly attributes: readonly PolicyAttribute[];
 };
+
+/** `name` as in the dictionary; `value` as `parseTemplate` reads it; `vendor` null = for every one. */
+export type PolicyAttribute = { readonly name: string; readonly value: string; readonly vendor: NasVendor | null };
 
 /**
  * The plan's rate with its burst, a share of both, or a fixed one. "The plan" is the one that serves; where nothing is in
@@ -66,6 +88,12 @@ export type RateChoice =
   | { readonly is: 'plan' }
   | { readonly is: 'share'; readonly share: number }
   | ({ readonly is: 'fixed' } & Rate);
+
+export const MOST_RULES = 200;
+/** Of an outcome, of every vendor together. */
+export const MOST_ATTRIBUTES = 20;
+/** Characters of an attribute's value before its fields are filled in. */
+export const LONGEST_ATTRIBUTE = 253;
 
 /** What everybody gets for whom no rule speaks, and where a plan's rate is asked for without a plan: 128k both ways. */
 export const WALLED_RATE: Rate = { downloadBps: 128_000, uploadBps: 128_000, burst: null };
@@ -161,19 +189,6 @@ export function parsePolicy(document: unknown, zone?: string): Policy {
   return policy;
 }
 
-/** What is lawful but probably not meant, one line each. */
-export function policyWarnings(policy: Policy): string[] {
-  const warnings: string[] = [];
-  for (const { name, give } of policy.rules) {
-    if (give.access !== 'denied' && give.interimSeconds < 300)
-      warnings.push(`rule "${name}": interim accounting every ${give.interimSeconds} s is a heavy load on routers`);
-  }
-  const always = policy.rules.findIndex(({ when }) => when.is === 'all' && when.of.length === 0);
-  for (const { name } of always < 0 ? [] : policy.rules.slice(always + 1))
-    warnings.push(`rule "${name}": is never reached, an earlier rule always matches`);
-  return warnings;
-}
-
 const MOST_NESTING = 40;
 
 /** Counts levels without recursion, so that a hostile document cannot exhaust the stack of the validation behind it. */
@@ -239,6 +254,12 @@ const windowSchema = z
     'a window of all hours of all days is no condition',
   );
 
+const planName = z.string().trim().min(1).max(200);
+const per = z
+  .strictObject({ every: z.enum(USAGE_SPANS), from: z.enum(USAGE_ANCHORS) })
+  .nullable()
+  .default(null);
+
 const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
   z.discriminatedUnion('is', [
     z.strictObject({ is: z.literal('all'), of: z.array(conditionSchema) }),
@@ -247,10 +268,12 @@ const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
     z.strictObject({ is: z.literal('covered') }),
     z.strictObject({ is: z.literal('suspended') }),
     z.strictObject({ is: z.literal('allowance-left') }),
-    z.strictObject({ is: z.literal('fair-use'), bytes }),
-    z.strictObject({ is: z.literal('fair-use-share'), share: z.number().gt(0).lte(1) }),
+    z.strictObject({ is: z.literal('fair-use'), bytes, per }),
+    z.strictObject({ is: z.literal('fair-use-share'), share: z.number().gt(0).lte(1), per }),
     windowSchema,
     z.strictObject({ is: z.literal('grace'), days: z.int().min(1).max(LONGEST_GRACE_DAYS) }),
+    z.strictObject({ is: z.literal('had-cover') }),
+    z.strictObject({ is: z.literal('plan'), name: planName }),
     z.strictObject({ is: z.literal('overdue'), days: z.int().min(0).max(LONGEST_GRACE_DAYS) }),
     z.strictObject({
       is: z.literal('paying'),
@@ -261,34 +284,65 @@ const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
     z.strictObject({ is: z.literal('tag'), tag: label }),
     z.strictObject({ is: z.literal('nas'), name: label }),
     z.strictObject({ is: z.literal('nas-tag'), tag: label }),
+    z.strictObject({ is: z.literal('nas-vendor'), vendor: z.enum(NAS_VENDORS) }),
   ]),
 );
 
 const attributeName = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'is not an attribute name')
-  .refine((text) => !OURS.has(text.toLowerCase()), 'is an attribute that the server itself decides');
+  .refine((text) => !isOurs(text), 'is an attribute that the server itself decides');
 
-/** Reply attributes that have one place where they are computed; a policy may not write them a second time. */
-const OURS = new Set(
-  [
-    'Message-Authenticator',
-    'Proxy-State',
-    'State',
-    'Class',
-    'User-Name',
-    'User-Password',
-    'Session-Timeout',
-    'Idle-Timeout',
-    'Acct-Interim-Interval',
-    'Framed-IP-Address',
-    'Framed-Pool',
-    'Framed-IPv6-Prefix',
-    'Delegated-IPv6-Prefix',
-    'Mikrotik-Rate-Limit',
-    'Mikrotik-Address-List',
-    'Mikrotik-Group',
-  ].map((text) => text.toLowerCase()),
+/** Reply attributes that have one place where they are computed, and the key of an outcome that says them, where there is one. */
+const OURS: ReadonlyMap<string, string | null> = new Map(
+  Object.entries({
+    'Message-Authenticator': null,
+    'Proxy-State': null,
+    State: null,
+    Class: null,
+    'User-Name': null,
+    'User-Password': null,
+    'Service-Type': null,
+    'Framed-Protocol': null,
+    'Session-Timeout': null,
+    'Idle-Timeout': 'idle',
+    'Acct-Interim-Interval': 'interim',
+    'Framed-IP-Address': null,
+    'Framed-Pool': 'pool',
+    'Framed-IPv6-Prefix': null,
+    'Delegated-IPv6-Prefix': null,
+    'Mikrotik-Rate-Limit': 'rate',
+    'Mikrotik-Address-List': 'list',
+    'Mikrotik-Group': 'profile',
+    'WISPr-Bandwidth-Max-Down': 'rate',
+    'WISPr-Bandwidth-Max-Up': 'rate',
+  }).map(([name, key]) => [name.toLowerCase(), key]),
+);
+
+/** Whether a policy may not write an attribute, because the server computes it. */
+export const isOurs = (name: string): boolean => OURS.has(name.toLowerCase());
+/** The key of an outcome in a policy document that says such an attribute; null = nothing in a policy does. */
+export const keyOfOurs = (name: string): string | null => OURS.get(name.toLowerCase()) ?? null;
+
+const attributeValue = z.string().min(1).max(LONGEST_ATTRIBUTE).refine(isTemplate, 'is no value: { opens a field');
+
+function isTemplate(text: string): boolean {
+  try {
+    return parseTemplate(text).length > 0;
+  } catch (error) {
+    if (error instanceof InvalidTemplate) return false;
+    throw error;
+  }
+}
+
+/** Also `[name, value]`, as earlier versions stored it, and `[name, value, vendor]`. */
+const attribute: z.ZodType<PolicyAttribute> = z.preprocess(
+  (given) => {
+    if (!Array.isArray(given) || given.length > 3) return given;
+    const [name, value, vendor = null] = given;
+    return { name, value, vendor };
+  },
+  z.strictObject({ name: attributeName, value: attributeValue, vendor: z.enum(NAS_VENDORS).nullable().default(null) }),
 );
 
 const outcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('access', [
@@ -316,10 +370,7 @@ const outcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('access', [
     pool: name.nullable().default(null),
     idleSeconds: z.int().min(60).max(86_400).nullable().default(null),
     interimSeconds: z.int().min(60).max(86_400).default(DEFAULT_INTERIM_SECONDS),
-    attributes: z
-      .array(z.tuple([attributeName, z.string().min(1).max(253)]))
-      .max(20)
-      .default([]),
+    attributes: z.array(attribute).max(MOST_ATTRIBUTES).default([]),
   }),
 ]);
 
@@ -329,6 +380,6 @@ export const policySchema = z.strictObject({
   rules: z
     .array(z.strictObject({ name: label, when: conditionSchema, give: outcomeSchema }))
     .min(1)
-    .max(200)
+    .max(MOST_RULES)
     .refine((rules) => new Set(rules.map((rule) => rule.name)).size === rules.length, 'two rules have the same name'),
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultPolicy, FALLBACK, InvalidPolicy, parsePolicy, policyWarnings } from '#domain/policy';
+import { defaultPolicy, FALLBACK, InvalidPolicy, parsePolicy } from '#domain/policy';
 import { policy } from '#test/domain/generate';
 
 const rule = (when: unknown, give: unknown = { access: 'denied' }) => ({ rules: [{ name: 'r', when, give }] });
@@ -24,7 +24,6 @@ describe('a policy document', () => {
       }),
     );
     expect(parsePolicy({ rules: defaultPolicy().rules }, 'Asia/Jayapura')).toEqual(defaultPolicy('Asia/Jayapura'));
-    expect(policyWarnings(defaultPolicy())).toEqual([]);
   });
 
   test('may say rates and bytes as people do, and leave out what is not special', () => {
@@ -34,7 +33,26 @@ describe('a policy document', () => {
       addressList: 'prepaid-no-package',
     };
     const parsed = parsePolicy(rule({ is: 'fair-use', bytes: '15GB' }, give));
-    expect(parsed.rules[0]).toEqual({ name: 'r', when: { is: 'fair-use', bytes: 15 * 2 ** 30 }, give: FALLBACK });
+    expect(parsed.rules[0]).toEqual({
+      name: 'r',
+      when: { is: 'fair-use', bytes: 15 * 2 ** 30, per: null },
+      give: FALLBACK,
+    });
+  });
+
+  test('of an earlier version has its attributes as pairs, and triples name a vendor', () => {
+    const attributes = [
+      ['Filter-Id', 'a'],
+      ['Filter-Id', '{username}', 'accel-ppp'],
+    ];
+    const parsed = parsePolicy(rule({ is: 'covered' }, { ...FALLBACK, attributes })).rules[0]!.give;
+    const one = { name: 'Filter-Id', value: 'a', vendor: null };
+    const other = { name: 'Filter-Id', value: '{username}', vendor: 'accel-ppp' };
+    expect(parsed).toEqual({ ...FALLBACK, attributes: [one, other] });
+    expect(faults(rule({ is: 'covered' }, { ...FALLBACK, attributes: [['Filter-Id', '{nobody}']] }))).toEqual([
+      'rules.0.give.attributes.0.value: is no value: { opens a field',
+    ]);
+    expect(faults(rule({ is: 'covered' }, { ...FALLBACK, attributes: [['Filter-Id', 'a', null, 1]] }))).not.toEqual([]);
   });
 
   test.each([
@@ -66,7 +84,7 @@ describe('a policy document', () => {
     ],
     [
       rule({ is: 'covered' }, { ...FALLBACK, attributes: [['Class', 'x']] }),
-      'rules.0.give.attributes.0.0: is an attribute that the server itself decides',
+      'rules.0.give.attributes.0.name: is an attribute that the server itself decides',
     ],
     [
       { rules: [...rule({ is: 'covered' }).rules, ...rule({ is: 'suspended' }).rules] },
@@ -94,20 +112,6 @@ describe('a policy document', () => {
   test('needs a zone that exists', () => {
     expect(faults({ rules: defaultPolicy().rules }, 'Asia/Bandung')).toEqual([
       'zone: Asia/Bandung is not a zone this machine knows',
-    ]);
-  });
-
-  test('is warned about what is lawful but hardly meant', () => {
-    const parsed = parsePolicy({
-      rules: [
-        { name: 'a', when: { is: 'covered' }, give: { ...FALLBACK, interimSeconds: 60 } },
-        { name: 'b', when: { is: 'all', of: [] }, give: FALLBACK },
-        { name: 'c', when: { is: 'covered' }, give: FALLBACK },
-      ],
-    });
-    expect(policyWarnings(parsed)).toEqual([
-      'rule "a": interim accounting every 60 s is a heavy load on routers',
-      'rule "c": is never reached, an earlier rule always matches',
     ]);
   });
 });
