@@ -59,24 +59,27 @@ export class AccessDesk {
     return false;
   }
 
-  /** Answers an admitted Access-Request: the length of the reply in `writer`, 0 = stay silent. `writer` knows which. */
-  answer(packet: Packet, nas: Nas, at: Instant): number {
+  /**
+   * Answers an admitted Access-Request: the length of the reply in `writer`, 0 = stay silent. `writer` knows which. The
+   * reply is signed for `nas`, which sent it; the dial is one of `router`, which is another behind a proxy.
+   */
+  answer(packet: Packet, nas: Nas, at: Instant, router: Nas = nas): number {
     const directory = this.#directory;
     if (!directory.ready) return this.#silent();
     const fault = faultOf(packet);
     const username = packet.text(USER_NAME) ?? '';
-    if (fault !== null) return this.#reject(packet, nas, username, fault, null, at);
+    if (fault !== null) return this.#reject(packet, nas, router, username, fault, null, at);
     const subscriber = directory.find(username);
     if (subscriber === undefined) {
       if (!directory.complete) return this.#silent();
       // The reply must look like that to a wrong password: MS-CHAP wants an MS-CHAP-Error in it.
       const { reply } = verifyCredential(packet, nas.secret, username, NOBODYS_PASSWORD);
-      return this.#reject(packet, nas, username, 'unknown-user', reply, at);
+      return this.#reject(packet, nas, router, username, 'unknown-user', reply, at);
     }
     const credential = verifyCredential(packet, nas.secret, username, subscriber.password);
     if (!credential.ok)
-      return this.#reject(packet, nas, username, REASON_OF_FAILURE[credential.kind], credential.reply, at);
-    return this.#decide(packet, nas, subscriber, credential.reply, at);
+      return this.#reject(packet, nas, router, username, REASON_OF_FAILURE[credential.kind], credential.reply, at);
+    return this.#decide(packet, nas, router, subscriber, credential.reply, at);
   }
 
   /** Answers an admitted Status-Server (RFC 5997 section 4.2: Access-Accept without a word about anybody). */
@@ -89,22 +92,23 @@ export class AccessDesk {
     return writer.finishReply(packet.authenticator, nas.secret);
   }
 
-  #decide(packet: Packet, nas: Nas, subscriber: Subscriber, extra: Uint8Array | null, at: Instant): number {
-    const { line, mac: lockedTo } = subscriber.line;
+  #decide(
+    packet: Packet,
+    nas: Nas,
+    router: Nas,
+    subscriber: Subscriber,
+    extra: Uint8Array | null,
+    at: Instant,
+  ): number {
     const callingStation = packet.find(CALLING_STATION_ID);
     const mac =
       callingStation === 0
         ? UNKNOWN_MAC
         : macIn(packet.buffer, packet.valueStart(callingStation), packet.valueLength(callingStation));
-    if (line.mac !== null && (mac === UNKNOWN_MAC || mac !== lockedTo))
-      return this.#reject(packet, nas, subscriber.username, 'mac-mismatch', null, at);
-    const answer = this.#directory.answer(subscriber, nas, at);
-    if (answer === null) return this.#reject(packet, nas, subscriber.username, 'denied', null, at);
-    if (this.#directory.isLimitReached(subscriber, mac, at)) {
-      this.#events.limitReached(subscriber.id);
-      return this.#reject(packet, nas, subscriber.username, 'session-limit', null, at);
-    }
-    return this.#accept(packet, nas, subscriber, answer, extra, at);
+    const outcome = answerOrRefusal(this.#directory, subscriber, router, mac, at);
+    if (typeof outcome !== 'string') return this.#accept(packet, nas, subscriber, outcome, extra, at);
+    if (outcome === 'session-limit') this.#events.limitReached(subscriber.id);
+    return this.#reject(packet, nas, router, subscriber.username, outcome, null, at);
   }
 
   #accept(
@@ -135,6 +139,7 @@ export class AccessDesk {
   #reject(
     packet: Packet,
     nas: Nas,
+    router: Nas,
     username: string,
     reason: RejectReason,
     extra: Uint8Array | null,
@@ -146,7 +151,7 @@ export class AccessDesk {
     writer.addText(REPLY_MESSAGE, REPLY_MESSAGES[reason]);
     writer.copyProxyStates(packet);
     this.#counters.rejects[reason] += 1;
-    this.#events.rejected(username, nas.id, reason, packet.text(CALLING_STATION_ID) ?? null, at);
+    this.#events.rejected(username, router.id, reason, packet.text(CALLING_STATION_ID) ?? null, at);
     return writer.finishReply(packet.authenticator, nas.secret);
   }
 
@@ -165,6 +170,24 @@ export class AccessDesk {
   }
 }
 
+/**
+ * What comes of a dial from `nas` whose password is right, `mac` being the device's (UNKNOWN_MAC where it did not say): the
+ * answer, or why there is none. In the path of every request: allocates nothing.
+ */
+export function answerOrRefusal(
+  directory: Directory,
+  subscriber: Subscriber,
+  nas: Nas,
+  mac: number,
+  at: Instant,
+): Template | RejectReason {
+  const { line, mac: lockedTo } = subscriber.line;
+  if (line.mac !== null && (mac === UNKNOWN_MAC || mac !== lockedTo)) return 'mac-mismatch';
+  const answer = directory.answer(subscriber, nas, at);
+  if (answer === null) return 'denied';
+  return directory.isLimitReached(subscriber, mac, at) ? 'session-limit' : answer;
+}
+
 /** What others want to hear of. Called in the path of a request: take note and return. */
 export type AccessEvents = {
   rejected(username: string, nasId: number, reason: RejectReason, mac: string | null, at: Instant): void;
@@ -180,6 +203,7 @@ export type UnprovenReason = Extract<
   | 'message-authenticator-missing'
   | 'proxy-state-unsigned'
   | 'request-authenticator-wrong'
+  | 'unknown-router'
 >;
 
 /** What is wrong with a request before we look at who asks. */
@@ -202,7 +226,7 @@ const REASON_OF_FAILURE: Readonly<Record<CredentialFailure, RejectReason>> = {
 };
 
 /** For a technician at the router's log. Fixed texts: nothing a stranger sent comes back, and who exists does not show. */
-const REPLY_MESSAGES: Readonly<Record<RejectReason, string>> = {
+export const REPLY_MESSAGES: Readonly<Record<RejectReason, string>> = {
   'unknown-user': 'wrong user name or password',
   'wrong-password': 'wrong user name or password',
   'no-credential': 'no password was sent',
@@ -230,5 +254,5 @@ const PROXY_STATE = 33;
 const EAP_MESSAGE = 79;
 const NAS_IPV6_ADDRESS = 95;
 /** Values of Service-Type (RFC 2865 section 5.6, RFC 5176 section 3.6). */
-const CALL_CHECK = 10;
-const AUTHORIZE_ONLY = 17;
+export const CALL_CHECK = 10;
+export const AUTHORIZE_ONLY = 17;

@@ -43,6 +43,9 @@ export function attributeNumber(name: AttributeName): number {
   return byName.get(name.toLowerCase())!.number;
 }
 
+/** The names of all attributes, standard ones first. */
+export const attributeNames = (): string[] => [...byName.values()].map(({ name }) => name);
+
 /** By name as a person writes it, in any case. */
 export function attributeByName(name: string): Attribute | undefined {
   return byName.get(name.toLowerCase());

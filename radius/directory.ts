@@ -1,7 +1,8 @@
 import { decide as domainDecide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import type { Facts } from '#domain/facts';
-import type { Policy } from '#domain/policy';
+import type { NasVendor, Policy } from '#domain/policy';
+import { type Policies, policyFor } from '#domain/rollout';
 import { type Instant, SECOND } from '#domain/time';
 import { macNumber, UNKNOWN_MAC } from '#radius/mikrotik';
 import { PlanShelf, packFacts, unpackFacts } from '#radius/packed-facts';
@@ -47,7 +48,7 @@ export class Subscriber {
   password: string;
   line: HeldLine;
   packed: string;
-  /** The answer, good for `answerEpoch`'s policy, before `validUntil`, and for the NAS `answerNasId` (0 = any). */
+  /** The answer, good for `answerEpoch`'s policies, before `validUntil`, and for the NAS `answerNasId` (see `ANY_OF`). */
   answer: Answer = null;
   answerEpoch = 0;
   answerNasId = 0;
@@ -70,7 +71,8 @@ export type HeldLine = { readonly line: Line; readonly octets: string; readonly 
 
 /** A session not heard of for this many of its interim intervals does not count: its Stop was lost. */
 const HEARD_INTERVALS = 2.5;
-const ANY_NAS = 0;
+/** In place of a NAS's id, for an answer that did not look at the NAS: any NAS of that make, for each is told in words of its own. */
+const ANY_OF: Readonly<Record<NasVendor, number>> = { mikrotik: 0, generic: -1, 'accel-ppp': -2 };
 
 export type DirectoryNas = { readonly id: number; readonly facts: NonNullable<Facts['nas']> };
 type Decide = (facts: Facts, policy: Policy, at: Instant) => Decision;
@@ -84,7 +86,7 @@ export class Directory {
   readonly #decide: Decide;
   /** Entries that came from disk and that the database has not confirmed yet. */
   readonly #fromDisk = new Set<number>();
-  #policy: Policy | null = null;
+  #policies: Policies | null = null;
   #complete = false;
   #epoch = 1;
   #latest: Instant = 0;
@@ -100,15 +102,15 @@ export class Directory {
 
   /** Whether a decision can be made at all. */
   get ready(): boolean {
-    return this.#policy !== null;
+    return this.#policies !== null;
   }
 
   get size(): number {
     return this.#byUsername.size;
   }
 
-  setPolicy(policy: Policy): void {
-    this.#policy = policy;
+  setPolicies(policies: Policies): void {
+    this.#policies = policies;
     this.#epoch += 1;
   }
 
@@ -126,6 +128,15 @@ export class Directory {
       if (this.#complete || this.#byId.has(entry.facts.subscriberId)) continue;
       this.#fromDisk.add(entry.facts.subscriberId);
       this.#putOne(entry);
+    }
+  }
+
+  /** All that is held is as from disk from now on: whatever is put is newer, and what is not is gone at `snapshotDone`. */
+  doubt(): void {
+    this.#complete = false;
+    for (const subscriber of this.#byId.values()) {
+      subscriber.version = -1;
+      this.#fromDisk.add(subscriber.id);
     }
   }
 
@@ -164,7 +175,7 @@ export class Directory {
     if (
       subscriber.answerEpoch === this.#epoch &&
       at < subscriber.validUntil &&
-      (subscriber.answerNasId === ANY_NAS || subscriber.answerNasId === nas.id)
+      (subscriber.answerNasId === ANY_OF[nas.facts.vendor] || subscriber.answerNasId === nas.id)
     )
       return subscriber.answer;
     return this.#workOut(subscriber, nas, at);
@@ -237,8 +248,8 @@ export class Directory {
   }
 
   #workOut(subscriber: Subscriber, nas: DirectoryNas, at: Instant): Answer {
-    const policy = this.#policy;
-    if (policy === null) throw new Error('a decision was asked for before there was a policy');
+    const policies = this.#policies;
+    if (policies === null) throw new Error('a decision was asked for before there was a policy');
     let lookedAtNas = false;
     const facts: Facts = {
       ...this.#identity(subscriber),
@@ -248,10 +259,12 @@ export class Directory {
         return nas.facts;
       },
     };
-    const decision = this.#decide(facts, policy, at);
-    subscriber.answer = decision.access === 'denied' ? null : this.#templates.of(decision, subscriber.line.line);
+    const decision = this.#decide(facts, policyFor(policies, subscriber.id), at);
+    const { vendor } = nas.facts;
+    subscriber.answer =
+      decision.access === 'denied' ? null : this.#templates.of(decision, subscriber.line.line, vendor);
     subscriber.validUntil = decision.validUntil;
-    subscriber.answerNasId = lookedAtNas ? nas.id : ANY_NAS;
+    subscriber.answerNasId = lookedAtNas ? nas.id : ANY_OF[vendor];
     subscriber.answerEpoch = this.#epoch;
     return subscriber.answer;
   }

@@ -11,7 +11,8 @@ import { type Instant, NEVER } from '#domain/time';
 /** What of the facts is not held beside: [billing, tags, suspendedSince, chargedBytes, grants, money?]; most owe nothing. */
 type Packed = [Facts['billing'], readonly string[], number | null, number, PackedGrant[], PackedMoney?];
 type PackedMoney = [owesSince: number | null, openings: readonly number[]];
-type PackedGrant = [id: number, plan: number, from: number, until: number, usedBytes: number];
+/** Behind the grant, where it is metered: `lastAt`, then the bases. */
+type PackedGrant = [id: number, plan: number, from: number, until: number, usedBytes: number, ...metered: number[]];
 
 const NO_MONEY: PackedMoney = [null, []];
 
@@ -57,6 +58,7 @@ export function packFacts(facts: Facts, plans: PlanShelf): string {
       packInstant(grant.from),
       packInstant(grant.until),
       grant.usedBytes,
+      ...(grant.metered === null ? [] : [grant.metered.lastAt, ...grant.metered.bases]),
     ],
   );
   const { owesSince, openings } = facts;
@@ -74,12 +76,13 @@ export function unpackFacts(
     packed,
   ) as Packed;
   const grants = packedGrants.map(
-    ([id, plan, from, until, usedBytes]): Grant => ({
+    ([id, plan, from, until, usedBytes, lastAt, ...bases]): Grant => ({
       id,
       plan: plans.get(plan),
       from: unpackInstant(from),
       until: unpackInstant(until),
       usedBytes,
+      metered: lastAt === undefined ? null : { lastAt, bases },
     }),
   );
   return { billing, tags, suspendedSince, owesSince, openings, chargedBytes, grants };

@@ -1,7 +1,8 @@
 import type { Decision } from '#domain/decision';
+import type { NasVendor } from '#domain/policy';
 import { type Instant, NEVER, SECOND } from '#domain/time';
 import type { Line } from '#radius/directory';
-import { mikrotikRateLimit } from '#radius/mikrotik';
+import { extraAttributes, fixedAttributes, liveAttributes } from '#radius/vendors';
 
 /**
  * What a NAS is told when it may let a subscriber in: from the decision and the line to attributes, as dictionary names
@@ -15,12 +16,17 @@ export const LONGEST_SESSION_SECONDS = 21_474_720;
 /** Shorter would let a line that is about to change dial in circles. */
 export const SHORTEST_SESSION_SECONDS = 60;
 
-/** Everything an Access-Accept says at `at`, in sending order; empty when the decision denies. */
-export function replyAttributes(decision: Decision, line: Line, at: Instant): ReplyAttribute[] {
+/** Everything an Access-Accept to a NAS of this make says at `at`, in sending order; empty when the decision denies. */
+export function replyAttributes(
+  decision: Decision,
+  line: Line,
+  at: Instant,
+  vendor: NasVendor = 'mikrotik',
+): ReplyAttribute[] {
   if (decision.access === 'denied') return [];
   const timeout = sessionTimeoutSeconds(decision.validUntil, at);
   return [
-    ...decisionAttributes(decision),
+    ...decisionAttributes(decision, vendor),
     ...poolAttributes(decision, line),
     ...lineAttributes(line),
     ...(timeout === null ? [] : [['Session-Timeout', String(timeout)] as const]),
@@ -37,18 +43,17 @@ export function sessionTimeoutSeconds(validUntil: Instant, at: Instant): number 
   return Math.min(Math.max(seconds, SHORTEST_SESSION_SECONDS), LONGEST_SESSION_SECONDS);
 }
 
-/** What follows from the decision alone, so subscribers with equal outcomes share the encoded octets of it. */
-export function decisionAttributes(decision: Decision): ReplyAttribute[] {
+/** What follows from the decision and the make of the NAS alone, so subscribers with equal outcomes share the encoded octets of it. */
+export function decisionAttributes(decision: Decision, vendor: NasVendor): ReplyAttribute[] {
   const attributes: ReplyAttribute[] = [
     ['Service-Type', 'Framed-User'],
     ['Framed-Protocol', 'PPP'],
+    ...liveAttributes(decision, vendor),
+    ...fixedAttributes(decision, vendor),
   ];
-  if (decision.rate !== null) attributes.push(['Mikrotik-Rate-Limit', mikrotikRateLimit(decision.rate)]);
-  if (decision.addressList !== null) attributes.push(['Mikrotik-Address-List', decision.addressList]);
-  if (decision.profile !== null) attributes.push(['Mikrotik-Group', decision.profile]);
   if (decision.idleSeconds !== null) attributes.push(['Idle-Timeout', String(decision.idleSeconds)]);
   attributes.push(['Acct-Interim-Interval', String(interimSeconds(decision))]);
-  attributes.push(...decision.attributes);
+  attributes.push(...extraAttributes(decision, vendor, 'fixed'));
   return attributes;
 }
 

@@ -1,4 +1,5 @@
 import type { Decision } from '#domain/decision';
+import type { NasVendor } from '#domain/policy';
 import { toldOf } from '#domain/reconcile';
 import { CLASS_PREFIX, encodeClass, TOKEN_CHARACTERS } from '#radius/class';
 import { encodeAttribute } from '#radius/dictionary';
@@ -26,13 +27,12 @@ export class Templates {
   readonly #byOutcome = new Map<string, Template>();
 
   /**
-   * The template of a decision for lines with or without an address of their own. Throws where an extra attribute of the
-   * decision cannot be encoded: a policy like that is refused when it is made.
+   * The template of a decision for a NAS of some make and lines with or without an address of their own.
    */
-  of(decision: Decision, line: Line): Template {
-    const told = toldOf(decision);
+  of(decision: Decision, line: Line, vendor: NasVendor): Template {
+    const told = toldOf(decision, vendor);
     // `told` has the rate, list, profile, pool and extra attributes in one unmistakable form; this is the rest.
-    const rest = `${decision.idleSeconds} ${decision.interimSeconds} ${line.staticIp === null}`;
+    const rest = `${vendor} ${decision.idleSeconds} ${decision.interimSeconds} ${line.staticIp === null}`;
     const outcome = `${told.live}\n${told.fixed}\n${rest}`;
     const known = this.#byOutcome.get(outcome);
     if (known !== undefined) return known;
@@ -41,7 +41,7 @@ export class Templates {
     const octets = Buffer.concat([
       Buffer.of(CLASS, classValue.length + 2),
       classValue,
-      encodeAttributes([...decisionAttributes(decision), ...poolAttributes(decision, line)]),
+      encodeAttributes([...decisionAttributes(decision, vendor), ...poolAttributes(decision, line)]),
     ]);
     const template: Template = { octets, tokenAt: 2 + CLASS_PREFIX.length };
     this.#byOutcome.set(outcome, template);

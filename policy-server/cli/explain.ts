@@ -1,17 +1,20 @@
+import { usedInForce } from '#domain/condition';
 import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import { InvalidInput } from '#domain/errors';
+import type { UsagePeriod } from '#domain/policy';
 import { printBecause, printBytes, printInstant, printOutcome, printRate, printValidity } from '#domain/print';
+import { policyFor } from '#domain/rollout';
 import { type Instant, parseInstant } from '#domain/time';
 import { assess, type EnforcedNas } from '#enforcement/assess';
 import { noSuchSubscriber } from '#operations/no-such-subscriber';
 import { type Command, type Given, type Office, textOf } from '#policy-server/cli/command';
 import { card, table } from '#policy-server/cli/table';
-import { currentPolicy } from '#policy-server/current-policy';
 import { replyAttributes } from '#radius/reply';
 import { type LoadedEntry, loadEntries } from '#storage/facts';
 import { grantsOf, type ListedGrant } from '#storage/grants';
 import { listNases } from '#storage/nas';
+import { currentPolicies } from '#storage/policy';
 import { type LiveSession, liveSessions } from '#storage/sessions';
 import { staticAddressesOf } from '#storage/static-addresses';
 import { type FoundSubscriber, findSubscriber } from '#storage/subscribers';
@@ -20,12 +23,15 @@ export const explain: Command = {
   name: 'explain',
   summary: 'Say what a subscriber gets, why, and what the router is told; changes nothing',
   positionals: [{ name: 'USERNAME', help: 'the PPPoE user name' }],
-  options: { at: { value: 'ISO', help: 'at that instant, with what is stored now; now if not given' } },
+  options: {
+    at: { value: 'ISO', help: 'at that instant, with what is stored now; now if not given' },
+    nas: { value: 'NAME', help: 'for a dial at this NAS; for one at no NAS of ours, a MikroTik, if not given' },
+  },
   check: (given, zone) => (atOf(given, zone, 0) === null ? [AT_FAULT] : []),
   run: async (office, given) => {
     const at = atOf(given, office.zone, office.clock());
     if (at === null) throw new InvalidInput([AT_FAULT]);
-    const found = await explanation(office, given.words[0]!, at);
+    const found = await explanation(office, given.words[0]!, textOf(given, 'nas'), at);
     return { text: inWords(found, office.zone), json: asJson(found) };
   },
 };
@@ -42,6 +48,8 @@ type Explanation = {
   readonly subscriber: FoundSubscriber;
   readonly entry: LoadedEntry;
   readonly grants: readonly ListedGrant[];
+  /** Where the dial is made; null = at no NAS of ours. */
+  readonly nas: EnforcedNas | null;
   readonly decision: Decision;
   readonly sessions: readonly ExplainedSession[];
   readonly addresses: readonly ExplainedAddress[];
@@ -64,19 +72,26 @@ type ExplainedSession = {
   readonly reason: string;
 };
 
-async function explanation(office: Office, username: string, at: Instant): Promise<Explanation> {
+async function explanation(
+  office: Office,
+  username: string,
+  nasName: string | undefined,
+  at: Instant,
+): Promise<Explanation> {
   const { db, sealer } = office;
   const subscriber = (await findSubscriber(db, username)) ?? noSuchSubscriber(username);
-  const [entries, grants, policy, nases, live, fixed] = await Promise.all([
+  const [entries, grants, policies, nases, live, fixed] = await Promise.all([
     loadEntries(db, sealer, [subscriber.id]),
     grantsOf(db, subscriber.id),
-    currentPolicy(db, office.zone),
+    currentPolicies(db, office.zone),
     enforcedNases(office),
     liveSessions(db, [subscriber.id]),
     staticAddressesOf(db, [subscriber.id]),
   ]);
   const entry = entries[0] ?? noSuchSubscriber(username);
-  const decision = decide(entry.facts, policy, at);
+  const policy = policyFor(policies, subscriber.id);
+  const nas = nasName === undefined ? null : nasNamed(nases, nasName);
+  const decision = decide({ ...entry.facts, nas }, policy, at);
   const { steps, lists } = assess(entry.facts, live, fixed, policy, nases, at);
   const nameOf = (nasId: number) => nases.get(nasId)?.name ?? `NAS ${nasId}`;
   return {
@@ -84,6 +99,7 @@ async function explanation(office: Office, username: string, at: Instant): Promi
     subscriber,
     entry,
     grants,
+    nas,
     decision,
     sessions: steps.map(({ session, decision, action }) => ({
       session,
@@ -103,16 +119,27 @@ async function explanation(office: Office, username: string, at: Instant): Promi
 
 export async function enforcedNases({ db }: Office): Promise<Map<number, EnforcedNas>> {
   const nases = await listNases(db);
-  return new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
+  return new Map(nases.map(({ id, name, tags, vendor, coaPerSecond }) => [id, { name, tags, vendor, coaPerSecond }]));
 }
 
-function inWords({ at, subscriber, entry, grants, decision, sessions, addresses }: Explanation, zone: string): string {
+function nasNamed(nases: ReadonlyMap<number, EnforcedNas>, name: string): EnforcedNas {
+  const all = [...nases.values()];
+  const names = all.map((one) => one.name).join(', ') || 'none yet; add one with: nas add';
+  const found = all.find((one) => one.name === name);
+  if (found === undefined) throw new InvalidInput([`there is no NAS "${name}"; there are: ${names}`]);
+  return found;
+}
+
+function inWords(
+  { at, subscriber, entry, grants, nas, decision, sessions, addresses }: Explanation,
+  zone: string,
+): string {
   const { facts, line } = entry;
   const who = subscriber.name === '' ? facts.username : `${facts.username}, ${subscriber.name}`;
   const lines: [string, string][] = [
     ['Subscriber', `${who} (${facts.billing}, number ${facts.subscriberId})`],
     ['Suspended', facts.suspendedSince === null ? 'no' : `since ${printInstant(facts.suspendedSince, zone)}`],
-    ['Charged', `${printBytes(facts.chargedBytes)} in all`],
+    ['Charged', `${printBytes(facts.chargedBytes)} in all${usedWords(facts, zone, at)}`],
     ['Line', lineWords(line)],
     ['Tags', facts.tags.join(', ') || 'none'],
     ['', ''],
@@ -120,13 +147,15 @@ function inWords({ at, subscriber, entry, grants, decision, sessions, addresses 
     ['Holds', printValidity(decision, zone)],
     ['Because', printBecause(decision, zone)],
   ];
-  const attributes = replyAttributes(decision, line, at);
+  const attributes = replyAttributes(decision, line, at, nas?.vendor);
   return [
     card(lines),
     '',
     grantsTable(grants, at, zone),
     '',
-    attributes.length === 0 ? 'A dial is answered with Access-Reject.' : 'A dial is answered with Access-Accept and:',
+    attributes.length === 0
+      ? 'A dial is answered with Access-Reject.'
+      : `A dial${nas === null ? '' : ` at ${nas.name}`} is answered with Access-Accept and:`,
     ...(attributes.length === 0 ? [] : [card(attributes.map(([name, value]) => [`  ${name}`, value]))]),
     '',
     ...addresses.map(addressWords),
@@ -151,14 +180,22 @@ function grantsTable(grants: readonly ListedGrant[], at: Instant, zone: string):
       { title: 'PLAN', cell: (grant) => grant.plan },
       { title: 'FROM', cell: (grant) => printInstant(grant.from, zone) },
       { title: 'UNTIL', cell: (grant) => printInstant(grant.revokedAt ?? grant.until, zone) },
-      { title: 'USED', cell: (grant) => usedWords(grant), align: 'right' },
+      { title: 'USED', cell: (grant) => usedOf(grant), align: 'right' },
       { title: 'STATE', cell: (grant) => stateOf(grant, at) },
     ],
     'No grant yet. Give one: gerbang grant add --username USERNAME --plan PLAN',
   );
 }
 
-function usedWords(grant: ListedGrant): string {
+/** `, 2 GB today, 5 GB this week, 5 GB this month`, of the grants in force; what rules with a period look at. */
+function usedWords(facts: LoadedEntry['facts'], zone: string, at: Instant): string {
+  if (facts.grants.every(({ metered }) => metered === null)) return '';
+  const used = (every: UsagePeriod['every']) =>
+    printBytes(usedInForce({ every, from: 'calendar' }, { facts, zone, at }));
+  return `; by what is in force ${used('day')} today, ${used('week')} this week, ${used('month')} this month`;
+}
+
+function usedOf(grant: ListedGrant): string {
   const of = grant.allowanceBytes === null ? 'unlimited' : printBytes(grant.allowanceBytes);
   return `${printBytes(grant.usedBytes)} of ${of}`;
 }
@@ -188,7 +225,7 @@ function addressWords({ address, nas, wanted, told }: ExplainedAddress): string 
 const ACTS: Readonly<Record<string, string>> = { coa: 'a CoA', disconnect: 'a Disconnect' };
 
 /** Without the password, which the entry holds. */
-function asJson({ at, subscriber, entry, grants, decision, sessions, addresses }: Explanation): unknown {
-  const reply = replyAttributes(decision, entry.line, at);
+function asJson({ at, subscriber, entry, grants, nas, decision, sessions, addresses }: Explanation): unknown {
+  const reply = replyAttributes(decision, entry.line, at, nas?.vendor);
   return { at, subscriber, facts: entry.facts, line: entry.line, grants, decision, reply, sessions, addresses };
 }

@@ -5,7 +5,7 @@ import { type Command, type Given, textOf } from '#policy-server/cli/command';
 
 export const nasScript: Command = {
   name: 'nas script',
-  summary: 'Print what to paste into a router, its secret included',
+  summary: 'Print what to paste into a router, or to enter at a NAS of another make, its secret included',
   positionals: [{ name: 'NAME', help: 'the name of a NAS' }],
   options: {
     server: { value: 'ADDRESS', help: 'the address of this server as the router reaches it', required: true },

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
-import type { Command, Given } from '#policy-server/cli/command';
+import type { CommandForm, Given, Positional } from '#policy-server/cli/command';
 
 /** Options that every command takes. */
 const EVERYWHERE = { json: 'print JSON', help: 'say what the command does and takes' } as const;
 
 /** The command that the words name (two words before one), and what is left of the arguments; null when none does. */
-export function findCommand(
+export function findCommand<Command extends CommandForm>(
   commands: readonly Command[],
   argv: readonly string[],
 ): { command: Command; rest: readonly string[] } | null {
@@ -25,7 +25,7 @@ function without(argv: readonly string[], words: readonly string[]): string[] {
 }
 
 /** Reads a command's arguments; every wrong one is a line in `faults`. */
-export function readArguments(command: Command, rest: readonly string[]): { given: Given; faults: string[] } {
+export function readArguments(command: CommandForm, rest: readonly string[]): { given: Given; faults: string[] } {
   const known = command.options ?? {};
   const options = Object.fromEntries(
     [...Object.keys(EVERYWHERE), ...Object.keys(known)].map((name) => [
@@ -65,28 +65,28 @@ function lacksValue({ value, inlineValue }: { value: string | undefined; inlineV
   return value === undefined || (!inlineValue && value.length > 1 && value.startsWith('-'));
 }
 
-function unknownOption(command: Command, rawName: string): string {
+function unknownOption(command: CommandForm, rawName: string): string {
   const names = Object.keys(command.options ?? {}).map((name) => `--${name}`);
   const takes = [...names, '--json', '--help'].join(', ');
   return `unknown option ${rawName}; ${command.name} takes ${takes}`;
 }
 
-function wrongWords(command: Command, words: readonly string[]): string[] {
+function wrongWords(command: CommandForm, words: readonly string[]): string[] {
   const wanted = command.positionals ?? [];
-  const needed = wanted.filter((one) => !one.many);
+  const needed = wanted.filter((one) => !one.many && !one.optional);
   const missing = needed.slice(words.length).map((one) => `${one.name} is missing: ${one.help}`);
-  if (needed.length < wanted.length) return missing;
+  if (wanted.some((one) => one.many)) return missing;
   const extra = words.slice(wanted.length).map((word) => `"${word}" is one word too many for ${command.name}`);
   return [...missing, ...extra];
 }
 
 /** The help of one command. */
-export function helpOf(command: Command): string {
+export function helpOf(command: CommandForm): string {
   const options = Object.entries(command.options ?? {});
   const usage = [
     'gerbang',
     command.name,
-    ...(command.positionals ?? []).map((one) => (one.many ? `[${one.name}…]` : one.name)),
+    ...(command.positionals ?? []).map(positionalOf),
     ...options.map(([name, option]) => {
       const shown = option.value === 'flag' ? `--${name}` : `--${name} ${option.value}`;
       return option.required ? shown : `[${shown}]`;
@@ -111,8 +111,12 @@ export function helpOf(command: Command): string {
   ].join('\n');
 }
 
+function positionalOf({ name, many, optional }: Positional): string {
+  return many ? `[${name}…]` : optional ? `[${name}]` : name;
+}
+
 /** The list of all commands. */
-export function helpOfAll(commands: readonly Command[]): string {
+export function helpOfAll(commands: readonly CommandForm[]): string {
   const usages = commands.map((command) => ({
     left: [command.name, ...(command.positionals ?? []).map((one) => (one.many ? `${one.name}…` : one.name))].join(' '),
     right: command.summary,
@@ -128,7 +132,7 @@ export function helpOfAll(commands: readonly Command[]): string {
 }
 
 /** For a mistyped command: those that begin with the same word, else all. */
-export function unknownCommand(commands: readonly Command[], argv: readonly string[]): string {
+export function unknownCommand(commands: readonly CommandForm[], argv: readonly string[]): string {
   const words = argv.filter((word) => !word.startsWith('-')).slice(0, 2);
   const near = commands.filter((one) => one.name.split(' ')[0] === words[0]);
   const offered = (near.length > 0 ? near : commands).map((one) => one.name);

@@ -21,7 +21,7 @@ export const localDays = (from: Instant, to: Instant, zone: string): Span[] =>
   spans(localMidnight(from, zone), to, zone, nextLocalMidnight, 10);
 
 /** The first instant of the Monday of the local week that contains `at`, or of one that many weeks later. */
-function localWeekStart(at: Instant, zone: string, later = 0): Instant {
+export function localWeekStart(at: Instant, zone: string, later = 0): Instant {
   const { year, month, day } = wallClock(at, zone);
   const date = Date.UTC(year, month - 1, day);
   const sinceMonday = (new Date(date).getUTCDay() + 6) % 7;

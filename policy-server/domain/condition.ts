@@ -1,7 +1,9 @@
-import { type Standing, standingAt } from '#domain/entitlement';
+import { type Standing, servingPlanLeft, standingAt } from '#domain/entitlement';
 import type { Facts } from '#domain/facts';
-import type { Condition } from '#domain/policy';
+import type { Plan } from '#domain/plan';
+import type { Condition, UsagePeriod } from '#domain/policy';
 import { DAY, type Instant, localMidnight, MINUTE, NEVER, windowAt } from '#domain/time';
+import { usedIn, usedUntil } from '#domain/usage-period';
 
 /**
  * One look at a subscriber at an instant, and what the answers found so far rest on: they hold at every instant before
@@ -27,6 +29,19 @@ export function standingOf(look: Look): Standing {
   return look.standing;
 }
 
+/**
+ * The plan that serves, else the one that ended last. Narrows the look to where it stays the same one, as `samePlan` sees it.
+ */
+export function planOf(look: Look, samePlan: (one: Plan, other: Plan) => boolean): Plan | null {
+  const { serving, lastEnded } = standingOf(look);
+  if (serving === null) return lastEnded?.plan ?? null;
+  const grants = look.facts.grants;
+  if (grants.length > 1) narrow(look, NEVER, servingPlanLeft(grants, look.at, serving, samePlan));
+  return serving.plan;
+}
+
+const sameName = (one: Plan, other: Plan): boolean => one.name === other.name;
+
 /** Whether a condition holds; narrows the look's bounds to where the answer is certain. */
 export function holds(condition: Condition, look: Look): boolean {
   switch (condition.is) {
@@ -43,9 +58,9 @@ export function holds(condition: Condition, look: Look): boolean {
     case 'allowance-left':
       return allowanceLeft(look);
     case 'fair-use':
-      return stepReached(condition.bytes, look);
+      return stepReached(condition.bytes, condition.per, look);
     case 'fair-use-share':
-      return stepReached(shareStep(condition.share, standingOf(look)), look);
+      return stepReached(shareStep(condition.share, standingOf(look)), condition.per, look);
     case 'window': {
       const { inside, until } = windowAt(look.at, condition, look.zone);
       if (until < look.until) look.until = until;
@@ -68,6 +83,14 @@ export function holds(condition: Condition, look: Look): boolean {
       return look.facts.nas !== null && look.facts.nas.name === condition.name;
     case 'nas-tag':
       return look.facts.nas?.tags.includes(condition.tag) ?? false;
+    case 'nas-vendor':
+      return look.facts.nas?.vendor === condition.vendor;
+    case 'had-cover': {
+      const { covered, lastEnded } = standingOf(look);
+      return !covered && lastEnded !== null;
+    }
+    case 'plan':
+      return planOf(look, sameName)?.name === condition.name;
   }
 }
 
@@ -142,12 +165,33 @@ export function shareStep(share: number, standing: Standing): number {
   return Math.ceil(share * standing.allowanceBytes);
 }
 
-function stepReached(stepBytes: number, look: Look): boolean {
-  const { covered, usedBytes } = standingOf(look);
-  if (!covered) return false;
-  if (usedBytes >= stepBytes) return true;
-  narrow(look, NEVER, stepBytes - usedBytes);
-  return false;
+/**
+ * Time alone never brings a step nearer (where the next period begins, less is used), so one that is not reached rests on
+ * usage only; one that is reached holds until the first of its periods is over.
+ */
+function stepReached(stepBytes: number, per: UsagePeriod | null, look: Look): boolean {
+  const standing = standingOf(look);
+  if (!standing.covered) return false;
+  const usedBytes = per === null ? standing.usedBytes : usedInForce(per, look);
+  if (usedBytes < stepBytes) {
+    narrow(look, NEVER, stepBytes - usedBytes);
+    return false;
+  }
+  if (per === null) return true;
+  for (const grant of look.facts.grants) {
+    if (grant.from <= look.at && look.at < grant.until)
+      narrow(look, usedUntil(grant, per, look.zone, look.at), Infinity);
+  }
+  return true;
+}
+
+/** What was charged to the grants in force, each in its period that runs. */
+export function usedInForce(per: UsagePeriod, { facts, zone, at }: Pick<Look, 'facts' | 'zone' | 'at'>): number {
+  let usedBytes = 0;
+  for (const grant of facts.grants) {
+    if (grant.from <= at && at < grant.until) usedBytes += usedIn(grant, per, zone, at);
+  }
+  return usedBytes;
 }
 
 /** The end of so many days of grace after the last cover; null when covered or never covered. */

@@ -1,11 +1,10 @@
-import { holds, type Look, lookAt, narrow, standingOf } from '#domain/condition';
+import { holds, type Look, lookAt, planOf } from '#domain/condition';
 import type { Decision } from '#domain/decision';
-import { servingPlanLeft } from '#domain/entitlement';
 import type { Facts } from '#domain/facts';
-import { type Plan, samePlanTerms } from '#domain/plan';
+import type { Plan } from '#domain/plan';
 import { FALLBACK, type Outcome, type Policy, type Rule } from '#domain/policy';
 import { reasonsFor } from '#domain/reasons';
-import { sameTerms, termsOf, usesPlan } from '#domain/terms';
+import { samePlanFor, sameTerms, type Terms, termsOf, usesPlan } from '#domain/terms';
 import { type Instant, NEVER } from '#domain/time';
 
 /**
@@ -27,14 +26,15 @@ export const MOST_BOUNDARIES = 64;
  */
 export function decide(facts: Facts, policy: Policy, at: Instant): Decision {
   const now = settle(facts, policy, at);
-  const terms = termsOf(now.outcome, now.plan);
+  const terms = termsOf(now.outcome, now.plan, facts);
+  const samePlan = samePlanFor(now.outcome);
   let until = now.look.until;
   let furtherBytes = now.look.furtherBytes;
   for (let crossed = 0; until !== NEVER && crossed < MOST_BOUNDARIES; crossed++) {
     const next = settle(facts, policy, until);
     const same =
-      (next.outcome === now.outcome && samePlanOrNone(next.plan, now.plan)) ||
-      sameTerms(termsOf(next.outcome, next.plan), terms);
+      (next.outcome === now.outcome && samePlanOrNone(next.plan, now.plan, samePlan)) ||
+      sameTerms(termsOf(next.outcome, next.plan, facts), terms);
     if (!same) break;
     if (next.look.furtherBytes < furtherBytes) furtherBytes = next.look.furtherBytes;
     until = next.look.until;
@@ -52,6 +52,20 @@ export function decide(facts: Facts, policy: Policy, at: Instant): Decision {
     validBelow: facts.chargedBytes + furtherBytes,
     because: reasonsFor(facts, policy.zone, at, now.rule, now.look.standing),
   };
+}
+
+/**
+ * What a subscriber gets at an instant and by which rule (null = none), and an instant, later than `at`, before which that
+ * does not change: for who walks through many instants of many subscribers and does not ask why. `decide` looks across
+ * such bounds where nothing changes, this does not.
+ */
+export function termsAt(
+  facts: Facts,
+  policy: Policy,
+  at: Instant,
+): { rule: string | null; terms: Terms; until: Instant } {
+  const { rule, outcome, plan, look } = settle(facts, policy, at);
+  return { rule: rule === null ? null : rule.name, terms: termsOf(outcome, plan, facts), until: look.until };
 }
 
 type Settled = {
@@ -73,18 +87,12 @@ function settle(facts: Facts, policy: Policy, at: Instant): Settled {
     break;
   }
   const outcome = matched === null ? FALLBACK : matched.give;
-  return { rule: matched, outcome, plan: usesPlan(outcome) ? planFor(look) : null, look };
+  const plan = usesPlan(outcome) ? planOf(look, samePlanFor(outcome)) : null;
+  return { rule: matched, outcome, plan, look };
 }
 
-/** The plan that serves, else the one that ended last. */
-function planFor(look: Look): Plan | null {
-  const { serving, lastEnded } = standingOf(look);
-  if (serving === null) return lastEnded?.plan ?? null;
-  const grants = look.facts.grants;
-  if (grants.length > 1) narrow(look, NEVER, servingPlanLeft(grants, look.at, serving));
-  return serving.plan;
-}
+type SamePlan = (one: Plan, other: Plan) => boolean;
 
-function samePlanOrNone(one: Plan | null, other: Plan | null): boolean {
-  return one === other || (one !== null && other !== null && samePlanTerms(one, other));
+function samePlanOrNone(one: Plan | null, other: Plan | null, samePlan: SamePlan): boolean {
+  return one === other || (one !== null && other !== null && samePlan(one, other));
 }

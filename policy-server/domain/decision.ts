@@ -1,4 +1,5 @@
 import type { Rate } from '#domain/plan';
+import type { UsagePeriod } from '#domain/policy';
 import type { Instant } from '#domain/time';
 
 /** What a subscriber gets, why, and for how long that answer holds. Made by `decide`, never stored as truth. */
@@ -13,7 +14,7 @@ export type Decision = {
   readonly pool: string | null;
   readonly idleSeconds: number | null;
   readonly interimSeconds: number;
-  /** Extra reply attributes, dictionary name → printed value, in sending order. */
+  /** Extra reply attributes for the NAS that asks, dictionary name → value, in sending order. */
   readonly attributes: readonly (readonly [name: string, value: string])[];
   /** First instant at which the answer could differ; NEVER when time alone will not change it. */
   readonly validUntil: Instant;
@@ -37,7 +38,13 @@ export type Reason =
   | { readonly is: 'not-yet-covered'; readonly plan: string; readonly from: Instant }
   | { readonly is: 'allowance-left'; readonly leftBytes: number; readonly allowanceBytes: number }
   | { readonly is: 'allowance-spent'; readonly usedBytes: number; readonly allowanceBytes: number }
-  | { readonly is: 'fair-use'; readonly usedBytes: number; readonly stepBytes: number }
+  /** `per`: of what period the usage is; null = since the grants began. */
+  | {
+      readonly is: 'fair-use';
+      readonly usedBytes: number;
+      readonly stepBytes: number;
+      readonly per: UsagePeriod | null;
+    }
   | { readonly is: 'window'; readonly from: string; readonly to: string }
   | { readonly is: 'grace'; readonly until: Instant }
   | { readonly is: 'overdue'; readonly since: Instant }

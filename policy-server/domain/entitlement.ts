@@ -1,6 +1,6 @@
 /** What a subscriber's grants amount to at an instant, and which of them usage is charged to. */
 import type { Facts, Grant } from '#domain/facts';
-import { type Plan, samePlanTerms } from '#domain/plan';
+import type { Plan } from '#domain/plan';
 import { type Instant, NEVER } from '#domain/time';
 
 /** The grants in force at an instant, taken together. */
@@ -34,7 +34,7 @@ export function entitlement(facts: Pick<Facts, 'grants'>, at: Instant): Entitlem
 }
 
 /** What charging looks at of a grant. */
-export type Chargeable = Omit<Grant, 'plan'> & { readonly plan: Pick<Plan, 'rate' | 'allowanceBytes'> };
+export type Chargeable = Omit<Grant, 'plan' | 'metered'> & { readonly plan: Pick<Plan, 'rate' | 'allowanceBytes'> };
 
 /**
  * Which grants bytes used at an instant are charged to, as grant id → bytes (> 0): to what serves. Of those in force with
@@ -113,11 +113,17 @@ export function standingAt(grants: readonly Grant[], at: Instant): Standing {
 /**
  * The least further usage after which another plan could serve while the same grants are in force; Infinity when none
  * could. Usage is taken to be charged in whatever way spends the serving plan soonest, because a late accounting record
- * is charged by the order of its own instant, not of this one.
+ * is charged by the order of its own instant, not of this one. Plans are another where `samePlan` says so.
  */
-export function servingPlanLeft(grants: readonly Grant[], at: Instant, serving: Grant): number {
+export function servingPlanLeft(
+  grants: readonly Grant[],
+  at: Instant,
+  serving: Grant,
+  samePlan: (one: Plan, other: Plan) => boolean,
+): number {
   if (leftOf(serving) === 0) return Infinity;
-  const rival = bestOther(grants, at, serving, true) ?? bestOther(grants, at, serving, false);
+  const other = (withLeft: boolean) => bestOther(grants, at, withLeft, (plan) => !samePlan(plan, serving.plan));
+  const rival = other(true) ?? other(false);
   if (rival === null) return Infinity;
   // Only rivals that would serve once everything better is spent count: with nothing left anywhere the fastest serves.
   if (leftOf(rival) === 0 && faster(serving, rival) > 0) return Infinity;
@@ -129,10 +135,15 @@ export function servingPlanLeft(grants: readonly Grant[], at: Instant, serving: 
   return left;
 }
 
-function bestOther(grants: readonly Grant[], at: Instant, serving: Grant, withLeft: boolean): Grant | null {
+function bestOther(
+  grants: readonly Grant[],
+  at: Instant,
+  withLeft: boolean,
+  isOther: (plan: Plan) => boolean,
+): Grant | null {
   let best: Grant | null = null;
   for (const grant of grants) {
-    if (!inForce(grant, at) || leftOf(grant) > 0 !== withLeft || samePlanTerms(grant.plan, serving.plan)) continue;
+    if (!inForce(grant, at) || leftOf(grant) > 0 !== withLeft || !isOther(grant.plan)) continue;
     if (best === null || servesBefore(grant, best)) best = grant;
   }
   return best;

@@ -1,5 +1,7 @@
 import type { Plan } from '#domain/plan';
+import type { NasVendor } from '#domain/policy';
 import type { Instant } from '#domain/time';
+import type { Metered } from '#domain/usage-period';
 
 /**
  * All that `decide` may look at, at rest: no "now" and nothing that time alone decides. Standing (covered, expired,
@@ -27,7 +29,7 @@ export type Facts = {
    */
   readonly chargedBytes: number;
   /** The NAS that asks, where one does; null when nobody dials (a forecast, a list). */
-  readonly nas: { readonly name: string; readonly tags: readonly string[] } | null;
+  readonly nas: { readonly name: string; readonly tags: readonly string[]; readonly vendor: NasVendor } | null;
   /** Grows with every stored change of this subscriber: a reader keeps the higher of two. */
   readonly version: number;
 };
@@ -42,4 +44,6 @@ export type Grant = {
   readonly until: Instant;
   /** Bytes charged to this grant so far. */
   readonly usedBytes: number;
+  /** What of them belongs to which day, week and month; null = nothing was charged since there is metering. */
+  readonly metered: Metered | null;
 };

@@ -1,6 +1,7 @@
 /** Says decisions, reasons and quantities in words, for logs, transcripts, `explain` and pages. */
 import type { Decision, Reason } from '#domain/decision';
 import type { Period, Rate } from '#domain/plan';
+import type { UsagePeriod } from '#domain/policy';
 import { printInByteUnits, zoneName } from '#domain/print-local';
 import { FARTHEST, type Instant, NEVER, wallClock } from '#domain/time';
 
@@ -89,7 +90,7 @@ export function printReason(reason: Reason, zone: string): string {
     case 'allowance-spent':
       return `allowance of ${printBytes(reason.allowanceBytes)} is spent (used ${printBytes(reason.usedBytes)})`;
     case 'fair-use':
-      return `used ${printBytes(reason.usedBytes)}, past the fair-use step of ${printBytes(reason.stepBytes)}`;
+      return `used ${printBytes(reason.usedBytes)}${printUsagePeriod(reason.per)}, past the fair-use step of ${printBytes(reason.stepBytes)}`;
     case 'window':
       return `the time is between ${reason.from} and ${reason.to}`;
     case 'grace':
@@ -105,6 +106,13 @@ export function printReason(reason: Reason, zone: string): string {
     case 'nas':
       return `dials at ${reason.name}`;
   }
+}
+
+/** ` today`, ` this month since the renewal`; nothing where usage counts since the grants began. */
+function printUsagePeriod(per: UsagePeriod | null): string {
+  if (per === null) return '';
+  const now = per.every === 'day' ? 'today' : `this ${per.every}`;
+  return per.from === 'calendar' ? ` ${now}` : ` ${per.every === 'day' ? 'this day' : now} of the renewal`;
 }
 
 /** A decision in a few lines: what the line gets, how long that holds, and why. */

@@ -1,4 +1,4 @@
-import { graceEnd, holds, lookAt, openingAt, shareStep } from '#domain/condition';
+import { graceEnd, holds, lookAt, openingAt, shareStep, usedInForce } from '#domain/condition';
 import type { Reason } from '#domain/decision';
 import { coveredUntil, type Standing, standingAt } from '#domain/entitlement';
 import type { Facts } from '#domain/facts';
@@ -48,6 +48,8 @@ function tell(condition: Condition, outcome: boolean, about: Case): void {
       tellMembers(condition, outcome, about);
       return;
     case 'covered':
+    case 'had-cover':
+    case 'plan':
       tellCover(about.facts, about.standing, about.reasons);
       return;
     case 'allowance-left':
@@ -68,7 +70,7 @@ function tellMembers(condition: Condition & { is: 'all' | 'any' }, outcome: bool
   }
 }
 
-type Leaf = Exclude<Condition, { is: 'all' | 'any' | 'not' | 'covered' | 'allowance-left' }>;
+type Leaf = Exclude<Condition, { is: 'all' | 'any' | 'not' | 'covered' | 'had-cover' | 'plan' | 'allowance-left' }>;
 
 function tellTrue(condition: Leaf, { facts, zone, at, standing, reasons }: Case): void {
   switch (condition.is) {
@@ -76,15 +78,13 @@ function tellTrue(condition: Leaf, { facts, zone, at, standing, reasons }: Case)
       if (facts.suspendedSince !== null) reasons.push({ is: 'suspended', since: facts.suspendedSince });
       return;
     case 'fair-use':
-      reasons.push({ is: 'fair-use', usedBytes: standing.usedBytes, stepBytes: condition.bytes });
+    case 'fair-use-share': {
+      const { per } = condition;
+      const stepBytes = condition.is === 'fair-use' ? condition.bytes : shareStep(condition.share, standing);
+      const usedBytes = per === null ? standing.usedBytes : usedInForce(per, { facts, zone, at });
+      reasons.push({ is: 'fair-use', usedBytes, stepBytes, per });
       return;
-    case 'fair-use-share':
-      reasons.push({
-        is: 'fair-use',
-        usedBytes: standing.usedBytes,
-        stepBytes: shareStep(condition.share, standing),
-      });
-      return;
+    }
     case 'window':
       reasons.push({ is: 'window', from: condition.from, to: condition.to });
       return;
@@ -107,6 +107,7 @@ function tellTrue(condition: Leaf, { facts, zone, at, standing, reasons }: Case)
       return;
     case 'nas':
     case 'nas-tag':
+    case 'nas-vendor':
       if (facts.nas !== null) reasons.push({ is: 'nas', name: facts.nas.name });
   }
 }

@@ -1,11 +1,14 @@
 import type { Decision } from '#domain/decision';
 import type { Rate } from '#domain/plan';
+import type { NasVendor } from '#domain/policy';
 import { say } from '#domain/say';
+import type { Terms } from '#domain/terms';
 import { type Instant, MINUTE } from '#domain/time';
 
 /**
  * What a NAS was told about one session and acknowledged, in two canonical lines: `live` is what a CoA can change
- * (rate and address-list), `fixed` what only a new dial can (profile, pool, extra attributes). Two decisions that would
+ * (rate, address-list, and attributes that stand for them), `fixed` what only a new dial can (profile, pool, other extra
+ * attributes). Two decisions that would
  * tell the NAS the same thing have equal lines. Timeouts are in neither: a new one waits for the next dial.
  */
 export type Told = { readonly live: string; readonly fixed: string };
@@ -49,11 +52,16 @@ export const LONGEST_TOLD_LINE = 112;
  * A session whose end is acknowledged is left alone; a denied subscriber's is disconnected, and so is one whose end somebody
  * asked for, for some minutes; one that differs in what only a
  * dial can change is disconnected, in rate or list gets a CoA, and one of which we do not know what it was told gets a CoA
- * as well. After the actions are applied, reconciling again answers `keep` for all.
+ * as well. `vendor` is the make of their NAS. After the actions are applied, reconciling again answers `keep` for all.
  */
-export function reconcile(decision: Decision, observed: readonly ObservedSession[], at: Instant): Action[] {
+export function reconcile(
+  decision: Terms,
+  observed: readonly ObservedSession[],
+  at: Instant,
+  vendor: NasVendor = 'mikrotik',
+): Action[] {
   if (observed.length === 0) return [];
-  const wanted = shortTold(toldOf(decision));
+  const wanted = shortTold(toldOf(decision, vendor));
   return observed.map((session) => {
     const [act, reason] = actionFor(decision, wanted, session, at);
     return { do: act, sessionId: session.sessionId, nasId: session.nasId, reason };
@@ -61,7 +69,7 @@ export function reconcile(decision: Decision, observed: readonly ObservedSession
 }
 
 function actionFor(
-  decision: Decision,
+  decision: Terms,
   wanted: Told,
   session: ObservedSession,
   at: Instant,
@@ -87,13 +95,27 @@ function actionFor(
  * where there is one and extra attributes appended as `Name=value` in sending order, or `default`. Values are percent-encoded where they would blur the form. A denied
  * subscriber's NAS is told nothing: both lines are `denied`.
  */
-export function toldOf(decision: Decision): Told {
+export function toldOf(decision: Terms, vendor: NasVendor = 'mikrotik'): Told {
   if (decision.rate === null) return { live: 'denied', fixed: 'denied' };
-  const fixed = decision.attributes.map(([name, value]) => `${plain(name)}=${plain(value)}`);
+  const live = [liveLine(decision.rate, decision.addressList)];
+  const fixed: string[] = [];
+  for (const [name, value] of decision.attributes)
+    (isLiveAttribute(name, vendor) ? live : fixed).push(`${plain(name)}=${plain(value)}`);
   if (decision.pool !== null) fixed.unshift(`pool=${plain(decision.pool)}`);
   if (decision.profile !== null) fixed.unshift(`profile=${plain(decision.profile)}`);
-  return { live: liveLine(decision.rate, decision.addressList), fixed: fixed.join(' ') || 'default' };
+  return { live: live.join(' '), fixed: fixed.join(' ') || 'default' };
 }
+
+/** Attributes in which a NAS of that make is told a rate or a list: a CoA changes them. */
+const LIVE_ATTRIBUTES: Readonly<Record<NasVendor, readonly string[]>> = {
+  mikrotik: [],
+  generic: ['filter-id', 'wispr-bandwidth-max-down', 'wispr-bandwidth-max-up'],
+  'accel-ppp': ['filter-id'],
+};
+
+/** Whether a CoA can change an extra attribute of the policy, because a NAS of that make reads its rate or list from it. */
+export const isLiveAttribute = (name: string, vendor: NasVendor): boolean =>
+  LIVE_ATTRIBUTES[vendor].includes(name.toLowerCase());
 
 function liveLine(rate: Rate, addressList: string | null): string {
   const line = `${rate.downloadBps}/${rate.uploadBps} list=${plain(addressList)}`;

@@ -1,6 +1,7 @@
 import { InvalidInput } from '#domain/errors';
 import type { Desk } from '#operations/desk';
-import { type RouterScriptInput, routerScript } from '#operations/router-script';
+import { nasConfig } from '#operations/nas-config';
+import type { RouterScriptInput } from '#operations/router-script';
 import { noNasFault } from '#operations/static-line';
 import { change } from '#storage/change';
 import { loadNases } from '#storage/facts';
@@ -8,10 +9,10 @@ import { setScriptGarden } from '#storage/nas';
 import { SecretsFault } from '#storage/secrets';
 
 /**
- * The script that sets this router up. It holds the RADIUS secret, so nobody gets it without a row in the audit. What its
+ * The script that sets this router up, or what is entered at a NAS of another make. It holds the RADIUS secret, so nobody gets it without a row in the audit. What its
  * walled garden holds is kept: pages tell when the settings ask for more by now.
  *
- * @throws InvalidInput for no such NAS and for what `routerScript` refuses; SecretsFault when its secret cannot be opened
+ * @throws InvalidInput for no such NAS and for what `nasConfig` refuses; SecretsFault when its secret cannot be opened
  */
 export function showRouterScript(
   desk: Desk,
@@ -29,8 +30,8 @@ export function showRouterScript(
     // Instead of what cannot be opened it holds something random.
     if (nas.fault !== null) throw new SecretsFault(nas.fault);
     Object.assign(detail, { id: nas.id, name: nas.name });
-    const { name, secret, coaPort } = nas;
-    const script = routerScript({ ...input, nas: { name, secret: secret.reveal(), coaPort } });
+    const { name, secret, coaPort, vendor } = nas;
+    const script = nasConfig(vendor, { ...input, nas: { name, secret: secret.reveal(), coaPort } });
     await setScriptGarden(tx, nas.id, input.walledGarden);
     return script;
   });

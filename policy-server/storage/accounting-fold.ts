@@ -1,7 +1,15 @@
 import { assert } from '#domain/assert';
 import type { Told } from '#domain/reconcile';
 import { type Instant, localDate, MINUTE, nextLocalMidnight } from '#domain/time';
-import type { SessionFlag, SessionRecord, SessionState } from '#domain/usage';
+import type {
+  AccountingRecord,
+  Fold,
+  NasRecord,
+  SessionFlag,
+  SessionRecord,
+  SessionState,
+  Unusable,
+} from '#domain/usage';
 import { foldSession, impliedStart } from '#domain/usage';
 
 /** A row of `session` as the intake reads it; times are Instants, `flags` joined by commas. */
@@ -222,20 +230,50 @@ function newSlot(key: string, record: SessionRecord): Slot {
 
 const NO_FLAGS: readonly SessionFlag[] = [];
 
+/** Accounting-On and -Off stand between the records before and after them. */
+export function runs(
+  entries: readonly { readonly record: AccountingRecord | Unusable }[],
+): (SessionRecord[] | NasRecord)[] {
+  const list: (SessionRecord[] | NasRecord)[] = [];
+  let run: SessionRecord[] = [];
+  for (const { record } of entries) {
+    if ('acctSessionId' in record) run.push(record);
+    else if (record.status !== 'unusable') {
+      if (run.length > 0) list.push(run);
+      run = [];
+      list.push(record);
+    }
+  }
+  if (run.length > 0) list.push(run);
+  return list;
+}
+
+/** Sees each record and what it did before that is noted in its slot. */
+export type FoldWitness = { folded(slot: Slot, record: SessionRecord, fold: Fold): void };
+
 /** Folds the records, in their order, into their sessions (`slotOf` must know one for each). */
 export function foldRecords(
   records: readonly SessionRecord[],
   slotOf: (record: SessionRecord) => Slot,
   dayOf: (at: Instant) => string,
+  witness?: FoldWitness,
 ): FoldResult {
   const result: FoldResult = { usage: [], closedDays: [] };
-  for (const record of records) foldOne(slotOf(record), record, dayOf, result);
+  for (const record of records) foldOne(slotOf(record), record, dayOf, result, witness);
   return result;
 }
 
-function foldOne(slot: Slot, record: SessionRecord, dayOf: (at: Instant) => string, result: FoldResult): void {
+function foldOne(
+  slot: Slot,
+  record: SessionRecord,
+  dayOf: (at: Instant) => string,
+  result: FoldResult,
+  witness: FoldWitness | undefined,
+): void {
   const before = slot.state;
-  const { state, effect, upBytes, downBytes } = foldSession(before, record);
+  const fold = foldSession(before, record);
+  witness?.folded(slot, record, fold);
+  const { state, effect, upBytes, downBytes } = fold;
   if (effect === 'duplicate' || effect === 'stale') return;
   slot.state = state;
   if (upBytes + downBytes > 0) result.usage.push({ slot, at: record.at, bytes: upBytes + downBytes });

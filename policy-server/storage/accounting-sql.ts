@@ -75,6 +75,7 @@ export const SUBSCRIBERS = `select id, username from subscriber where username =
 /** The grants usage after $2 can be charged to, and what is charged so far where a threshold waits for it. */
 export const GRANTS = `
 select q.id as "subscriberId", d.valid_below as "validBelow", g.id as "grantId", g.used_bytes as "usedBytes",
+  g.metered_at as "meteredAt", array_to_string(g.metered_bases, ',') as "meteredBases",
   g.starts_at as "from", least(g.ends_at, g.revoked_at) as until, r.allowance_bytes as "allowanceBytes",
   r.download_bps as "downloadBps", r.upload_bps as "uploadBps",
   case when d.valid_below is not null
@@ -84,10 +85,33 @@ join grants g on g.subscriber_id = q.id and g.ends_at > $2::timestamptz
 join plan_revision r on r.id = g.plan_revision_id
 left join due d on d.subscriber_id = q.id`;
 
+const CHARGED = `used_bytes = least(g.used_bytes + u.bytes, 9007199254740991)`;
+
+/**
+ * Charges within the periods that run: nothing else changes. Passes by a grant that another node has metered since we read it
+ * ($3), for then these bytes may be late.
+ */
 export const CHARGE = `
-update grants g set used_bytes = least(g.used_bytes + u.bytes, 9007199254740991)
-from unnest($1::bigint[], $2::bigint[]) u (id, bytes) where g.id = u.id
+update grants g set ${CHARGED}
+from unnest($1::bigint[], $2::bigint[], $3::float8[]) u (id, bytes, metered)
+where g.id = u.id and g.metered_at is not distinct from to_timestamp(u.metered / 1000)
 returning g.id, g.used_bytes as "usedBytes"`;
+
+/**
+ * Charges where a period began or a record is late. The bases are of the bytes that we read ($3): passes by a grant that
+ * another node has charged since.
+ */
+export const CHARGE_AND_METER = `
+update grants g set ${CHARGED}, metered_at = to_timestamp(u.metered / 1000), metered_bases = array[u.a, u.b, u.c, u.d, u.e, u.f]
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::float8[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+  $9::bigint[], $10::bigint[]) u (id, bytes, used, metered, a, b, c, d, e, f)
+where g.id = u.id and g.used_bytes = u.used
+returning g.id, g.used_bytes as "usedBytes"`;
+
+/** Grants that were passed by, held until we commit; in one order, so that two nodes never wait for each other. */
+export const LOCK_GRANTS = `
+select id as "grantId", used_bytes as "usedBytes", metered_at as "meteredAt", array_to_string(metered_bases, ',') as "meteredBases"
+from grants where id = any($1::bigint[]) order by id for no key update`;
 
 /** An Interim changes nothing else: no index is touched, so the update stays on its page (HOT). */
 export const UPDATE_COUNTERS = `
@@ -150,12 +174,16 @@ update session s set ended_at = greatest(s.heard_at, s.started_at), cause = $2, 
   day_up = 0, day_down = 0
 from old where s.id = old.id returning s.subscriber_id as "subscriberId"`;
 
-/** Open sessions of these subscribers with a line (NAS, user name, MAC) on which a later one has begun. */
+/**
+ * Open sessions of these subscribers with a line (NAS, user name, MAC) on which a later one has begun. Led by the keys, one
+ * by one through their index: as an array that is searched for each pair, a thousand dials at once into a table of which
+ * PostgreSQL knew nothing yet took longer than a statement may.
+ */
 export const REPLACED = `
-select s.id from session s
-where s.subscriber_id = any($1::bigint[]) and s.ended_at is null and exists (
-  select from session n where n.subscriber_id = s.subscriber_id and n.ended_at is null and n.key = any($2::text[])
-    and n.nas_id = s.nas_id and n.username = s.username and n.mac = s.mac and n.started_at > s.started_at and n.id <> s.id)`;
+select distinct s.id from unnest($2::text[]) later (key)
+join session n on n.key = later.key and n.ended_at is null and n.subscriber_id = any($1::bigint[])
+join session s on s.subscriber_id = n.subscriber_id and s.ended_at is null and s.nas_id = n.nas_id and s.username = n.username
+  and s.mac = n.mac and s.started_at < n.started_at and s.id <> n.id`;
 
 /** Open sessions of one router that began, and were last heard of, before an instant. */
 export const OPEN_OF_NAS = `

@@ -3,7 +3,8 @@ import { DAY, type Instant } from '#domain/time';
 import type { AccountingRecord, NasRecord, SessionRecord, Unusable } from '#domain/usage';
 import { chargeGrants } from '#storage/accounting-charge';
 import type { ClosedDay, SessionRow, Slot } from '#storage/accounting-fold';
-import { classlessPrefix, dayTeller, fallsInto, foldRecords, Slots, splitKey } from '#storage/accounting-fold';
+import { classlessPrefix, dayTeller, fallsInto, foldRecords, runs, Slots, splitKey } from '#storage/accounting-fold';
+import { AccountingSigns } from '#storage/accounting-signs';
 import * as sql from '#storage/accounting-sql';
 import { numbers } from '#storage/accounting-sql';
 import { mark } from '#storage/change';
@@ -36,6 +37,8 @@ export type Applied = {
   readonly quarantined: number;
   /** Subscribers enforcement is due for. */
   readonly woken: readonly number[];
+  /** What the records show of their routers. */
+  readonly signs: AccountingSigns;
 };
 
 /** How far back a record may belong to a session that is in the history already. */
@@ -118,6 +121,7 @@ async function applyHalves(
   const one = await applyBatch(db, journal, first, zone);
   if (!one.applied) return one;
   const two = await applyBatch(db, journal, { from: at, to: batch.to, entries: batch.entries.slice(middle) }, zone);
+  two.signs.add(one.signs);
   return {
     ...two,
     records: one.records + two.records,
@@ -160,37 +164,22 @@ async function applyWithPartitions(db: Database, journal: string, batch: IntakeB
 function applyOnce(db: Database, journal: string, batch: IntakeBatch, zone: string): Promise<Applied> {
   const { from, to, entries } = batch;
   return db.transaction(async (tx) => {
+    const signs = new AccountingSigns();
     const claim = [journal, from.segment, from.offset, to.segment, to.offset];
     const claimed = await tx.query(sql.CLAIM, claim, 'intake-claim');
     if (claimed.length === 0) {
       const position = await journalPosition(tx, journal);
-      return { position, applied: false, records: 0, quarantined: 0, woken: [] };
+      return { position, applied: false, records: 0, quarantined: 0, woken: [], signs };
     }
     const quarantined = await quarantine(tx, journal, entries);
     const woken = new Set<number>();
     for (const run of runs(entries)) {
-      if (Array.isArray(run)) await applyRecords(tx, run, zone, woken);
+      if (Array.isArray(run)) await applyRecords(tx, run, zone, woken, signs);
       else await endSessionsOfNas(tx, run, woken);
     }
     await mark(tx, [...woken]);
-    return { position: to, applied: true, records: entries.length, quarantined, woken: [...woken] };
+    return { position: to, applied: true, records: entries.length, quarantined, woken: [...woken], signs };
   });
-}
-
-/** Accounting-On and -Off stand between the records before and after them. */
-function runs(entries: readonly IntakeEntry[]): (SessionRecord[] | NasRecord)[] {
-  const list: (SessionRecord[] | NasRecord)[] = [];
-  let run: SessionRecord[] = [];
-  for (const { record } of entries) {
-    if ('acctSessionId' in record) run.push(record);
-    else if (record.status !== 'unusable') {
-      if (run.length > 0) list.push(run);
-      run = [];
-      list.push(record);
-    }
-  }
-  if (run.length > 0) list.push(run);
-  return list;
 }
 
 async function quarantine(tx: Queryable, journal: string, entries: readonly IntakeEntry[]): Promise<number> {
@@ -205,15 +194,16 @@ async function applyRecords(
   records: readonly SessionRecord[],
   zone: string,
   woken: Set<number>,
+  signs: AccountingSigns,
 ): Promise<void> {
   const slots = await readSlots(tx, records, zone);
   const slotOf = (record: SessionRecord): Slot => slots.find(record) ?? slots.create(record);
-  const { usage, closedDays } = foldRecords(records, slotOf, dayTeller(zone));
+  const { usage, closedDays } = foldRecords(records, slotOf, dayTeller(zone), signs);
   await findSubscribers(tx, slots);
   for (const slot of slots.all) if (slot.wake && slot.subscriberId !== null) woken.add(slot.subscriberId);
   await writeSessions(tx, [...slots.all]);
   await writeDays(tx, closedDays);
-  await chargeGrants(tx, usage, woken);
+  await chargeGrants(tx, usage, zone, woken);
   await endReplaced(tx, slots, woken);
 }
 

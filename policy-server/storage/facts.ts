@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { assert } from '#domain/assert';
 import type { Facts, Grant } from '#domain/facts';
 import type { Burst, Plan } from '#domain/plan';
-import { LONGEST_GRACE_DAYS } from '#domain/policy';
+import { LONGEST_GRACE_DAYS, type NasVendor } from '#domain/policy';
 import type { Instant } from '#domain/time';
-import type { Database, Queryable } from '#storage/database';
+import type { Metered } from '#domain/usage-period';
+import { type Database, type Queryable, timestamp } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
 import { nasSecretAad, SecretsFault, SecretText, subscriberPasswordAad } from '#storage/secrets';
 
@@ -41,6 +42,10 @@ export type LoadedNas = {
   readonly messageAuthenticatorSeen: boolean;
   readonly swapOctets: boolean;
   readonly tags: readonly string[];
+  readonly vendor: NasVendor;
+  readonly proxy: boolean;
+  /** The proxy that passes CoA on to it; null = CoA goes to itself. */
+  readonly coaViaId: number | null;
 };
 
 /** Subscribers a read of everything takes at a time. */
@@ -80,12 +85,42 @@ export async function loadAllEntries(
   }
 }
 
+/**
+ * The facts of every subscriber for decisions at `at` and later, for who needs no passwords: in chunks of up to 5,000 in
+ * the order of their ids, the next of which is read while `onChunk` works. Of the grants that ended before `at` only the
+ * last is there, and only where none is in force: no later decision can ask for more. `nas` is null.
+ */
+export async function loadAllFacts(
+  q: Queryable,
+  at: Instant,
+  onChunk: (facts: readonly Facts[]) => void | Promise<void>,
+): Promise<void> {
+  const plans = new Map<number, Plan>();
+  const read = async (after: number): Promise<Facts[]> => {
+    const rows = await q.query<AheadRow>(FACTS_AFTER, [after, CHUNK], 'facts-ahead');
+    const span = [after, rows.at(-1)?.id ?? after, timestamp(at)];
+    const bought = await readBought(q, await q.query<GrantRow>(GRANTS_AHEAD, span, 'facts-grants-ahead'), plans);
+    return rows.map(({ id, tags, openings, ...row }) =>
+      factsOf({ id, tags: tags ?? [], openings: openings ?? [], ...row }, bought.get(id)),
+    );
+  };
+  for (let next = read(0); ; ) {
+    const facts = await next;
+    const last = facts.at(-1);
+    if (last === undefined) return;
+    next = read(last.subscriberId);
+    next.catch(() => undefined); // seen when it is awaited; until then it must not count as unhandled
+    await onChunk(facts);
+  }
+}
+
 /** Every router. Throws `SecretsFault` when there are some and not one secret opens. */
 export async function loadNases(q: Queryable, sealer: Sealer): Promise<LoadedNas[]> {
   const rows = await q.query<Omit<LoadedNas, 'secret' | 'fault'> & { sealed: Buffer }>(
     `select id, name, address::text as address, secret_sealed as sealed, coa_port as "coaPort",
             coa_per_second as "coaPerSecond", message_authenticator as "messageAuthenticator",
-            message_authenticator_seen as "messageAuthenticatorSeen", swap_octets as "swapOctets", tags
+            message_authenticator_seen as "messageAuthenticatorSeen", swap_octets as "swapOctets", tags, vendor,
+            proxy, coa_via_id as "coaViaId"
        from nas order by id`,
   );
   const nases = rows.map(({ sealed, ...nas }) => {
@@ -96,16 +131,16 @@ export async function loadNases(q: Queryable, sealer: Sealer): Promise<LoadedNas
   return nases;
 }
 
-type SubscriberRow = {
-  readonly id: number;
-  readonly username: string;
+type FactsRow = Omit<Facts, 'subscriberId' | 'grants' | 'chargedBytes' | 'nas'> & { readonly id: number };
+
+/** Most have no tags and no openings, and the driver reads null quicker than an empty array. */
+type AheadRow = Omit<FactsRow, 'tags' | 'openings'> & {
+  readonly tags: string[] | null;
+  readonly openings: Instant[] | null;
+};
+
+type SubscriberRow = FactsRow & {
   readonly sealed: Buffer;
-  readonly billing: 'prepaid' | 'postpaid';
-  readonly tags: string[];
-  readonly suspendedSince: Instant | null;
-  readonly owesSince: Instant | null;
-  readonly openings: Instant[];
-  readonly version: number;
   readonly mac: string | null;
   readonly sessionLimit: number;
   readonly staticIp: string | null;
@@ -116,17 +151,24 @@ type SubscriberRow = {
 /** What of the invoices a postpaid line owes; an index knows this expression. */
 const OWED = `settled_at is null and voided_at is null and kind = 'period'`;
 
+const OWES_SINCE = `(select min(due_at) from invoice where subscriber_id = subscriber.id and ${OWED})`;
+const OPENINGS = `array(select opened_at from payment_opening where subscriber_id = subscriber.id and opened_at >
+              (select max(opened_at) from payment_opening where subscriber_id = subscriber.id) - interval '2 days'
+             order by opened_at)`;
 const SUBSCRIBER = `
 select id, username, password_sealed as sealed, billing, tags, suspended_at as "suspendedSince", version, mac,
        session_limit as "sessionLimit", host(static_ip) as "staticIp", framed_ipv6_prefix as "framedIpv6Prefix",
-       delegated_ipv6_prefix as "delegatedIpv6Prefix",
-       (select min(due_at) from invoice where subscriber_id = subscriber.id and ${OWED}) as "owesSince",
-       array(select opened_at from payment_opening where subscriber_id = subscriber.id and opened_at >
-              (select max(opened_at) from payment_opening where subscriber_id = subscriber.id) - interval '2 days'
-             order by opened_at) as openings
+       delegated_ipv6_prefix as "delegatedIpv6Prefix", ${OWES_SINCE} as "owesSince", ${OPENINGS} as openings
   from subscriber`;
+const FACTS_AFTER = `
+select id, username, billing, nullif(tags, '{}') as tags, suspended_at as "suspendedSince", version,
+       ${OWES_SINCE} as "owesSince", nullif(${OPENINGS}, '{}') as openings
+  from subscriber where id > $1 order by id limit $2`;
 const SUBSCRIBERS_BY_ID = `${SUBSCRIBER} where id = any($1::bigint[]) order by id`;
 const SUBSCRIBERS_AFTER = `${SUBSCRIBER} where id > $1 order by id limit $2`;
+
+const GRANT = `g.id, g.plan_revision_id as "revisionId", g.starts_at as "from", least(g.ends_at, g.revoked_at) as until,
+       g.used_bytes as "usedBytes", g.metered_at as "meteredAt", array_to_string(g.metered_bases, ',') as "meteredBases"`;
 
 /**
  * What was charged counts over all grants ever; the grants themselves are kept while the longest grace a policy may
@@ -134,16 +176,37 @@ const SUBSCRIBERS_AFTER = `${SUBSCRIBER} where id > $1 order by id limit $2`;
  * One statement, so that all are of one moment. A grant revoked before it began never was in force.
  */
 const GRANTS = `
-select total.subscriber_id as "subscriberId", total.charged, g.id, g.plan_revision_id as "revisionId",
-       g.starts_at as "from", least(g.ends_at, g.revoked_at) as until, g.used_bytes as "usedBytes"
+select total.subscriber_id as "subscriberId", total.charged, ${GRANT}
   from (select subscriber_id, sum(used_bytes)::bigint as charged,
                max(least(ends_at, revoked_at)) filter (where least(ends_at, revoked_at) > starts_at) as last_end
           from grants where subscriber_id = any($1::bigint[]) group by subscriber_id) total
   left join grants g on g.subscriber_id = total.subscriber_id and least(g.ends_at, g.revoked_at) > g.starts_at
        and least(g.ends_at, g.revoked_at) >= least(now() - interval '${LONGEST_GRACE_DAYS} days', total.last_end)`;
 
+/** Of a span of subscribers, what `loadAllFacts` says. The join names the span again: else it would read all grants. */
+const GRANTS_AHEAD = `
+select total.subscriber_id as "subscriberId", total.charged, ${GRANT}
+  from (select subscriber_id, sum(used_bytes)::bigint as charged,
+               max(until) filter (where starts_at < until and until <= $3::timestamptz) as last_end,
+               bool_or(starts_at <= $3::timestamptz and until > $3::timestamptz) as covered
+          from grants cross join lateral (select least(ends_at, revoked_at) as until) ends
+         where subscriber_id > $1 and subscriber_id <= $2 group by subscriber_id) total
+  left join grants g on g.subscriber_id = total.subscriber_id and g.subscriber_id > $1 and g.subscriber_id <= $2
+       and least(g.ends_at, g.revoked_at) > g.starts_at
+       and (least(g.ends_at, g.revoked_at) > $3::timestamptz or
+            not total.covered and least(g.ends_at, g.revoked_at) = total.last_end)`;
+
+/** The bases as text, joined by commas: the driver reads that quicker than an array. */
+export type MeteredRow = { readonly meteredAt: Instant | null; readonly meteredBases: string | null };
+
+export function meteredOf({ meteredAt, meteredBases }: MeteredRow): Metered | null {
+  return meteredAt === null || meteredBases === null
+    ? null
+    : { lastAt: meteredAt, bases: meteredBases.split(',').map(Number) };
+}
+
 type GrantRow = { readonly subscriberId: number; readonly charged: number } & (
-  | (Omit<Grant, 'plan'> & { readonly revisionId: number })
+  | (Omit<Grant, 'plan' | 'metered'> & MeteredRow & { readonly revisionId: number })
   | { readonly id: null }
 );
 
@@ -157,11 +220,8 @@ async function assemble(
   subscribers: readonly SubscriberRow[],
   plans: Map<number, Plan>,
 ): Promise<LoadedEntry[]> {
-  const bought = await readBought(
-    q,
-    subscribers.map((subscriber) => subscriber.id),
-    plans,
-  );
+  const ids = subscribers.map((subscriber) => subscriber.id);
+  const bought = await readBought(q, await grantRows(q, ids), plans);
   const entries = subscribers.map((row) => entry(row, bought.get(row.id), sealer));
   refuseWrongKey(entries);
   return entries;
@@ -171,23 +231,26 @@ async function assemble(
 export async function loadFacts(q: Queryable, ids: readonly number[]): Promise<Map<number, Facts>> {
   const [rows, bought] = [
     await q.query<SubscriberRow>(SUBSCRIBERS_BY_ID, [ids], 'facts-subscribers'),
-    await readBought(q, ids, new Map()),
+    await readBought(q, await grantRows(q, ids), new Map()),
   ];
   return new Map(rows.map((row) => [row.id, factsOf(row, bought.get(row.id))]));
 }
 
 /** The grants of `Facts` of each of `ids` that has any: for who needs no passwords. Two statements for any number. */
 export async function loadGrants(q: Queryable, ids: readonly number[]): Promise<Map<number, readonly Grant[]>> {
-  const bought = await readBought(q, ids, new Map());
+  const bought = await readBought(q, await grantRows(q, ids), new Map());
   return new Map([...bought].map(([id, { grants }]) => [id, grants]));
 }
 
+const grantRows = (q: Queryable, ids: readonly number[]): Promise<GrantRow[]> =>
+  q.query<GrantRow>(GRANTS, [ids], 'facts-grants');
+
+/** What each subscriber was charged, and the grants of the rows. */
 async function readBought(
   q: Queryable,
-  ids: readonly number[],
+  rows: readonly GrantRow[],
   plans: Map<number, Plan>,
 ): Promise<Map<number, { charged: number; grants: Grant[] }>> {
-  const rows = await q.query<GrantRow>(GRANTS, [ids], 'facts-grants');
   await addPlans(q, plans, rows);
   const bought = new Map<number, { charged: number; grants: Grant[] }>();
   for (const row of rows) {
@@ -199,7 +262,8 @@ async function readBought(
     if (row.id === null) continue;
     const plan = plans.get(row.revisionId);
     assert(plan !== undefined, 'a grant refers to a plan revision that exists');
-    one.grants.push({ id: row.id, plan, from: row.from, until: row.until, usedBytes: row.usedBytes });
+    const { id, from, until, usedBytes } = row;
+    one.grants.push({ id, plan, from, until, usedBytes, metered: meteredOf(row) });
   }
   return bought;
 }
@@ -223,7 +287,7 @@ function refuseWrongKey(loaded: readonly { readonly fault?: string | null }[]): 
 
 const NO_GRANTS = { charged: 0, grants: [] };
 
-function factsOf(row: SubscriberRow, { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS): Facts {
+function factsOf(row: FactsRow, { charged, grants }: { charged: number; grants: Grant[] } = NO_GRANTS): Facts {
   return {
     subscriberId: row.id,
     username: row.username,

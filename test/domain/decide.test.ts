@@ -7,19 +7,47 @@ import type { Facts, Grant } from '#domain/facts';
 import { defaultPolicy, type Policy } from '#domain/policy';
 import { printDecision } from '#domain/print';
 import { DAY, HOUR, type Instant, MINUTE, NEVER } from '#domain/time';
-import { BASE, facts, grants, instant, plan, policy, usages, within } from '#test/domain/generate';
+import {
+  BASE,
+  facts,
+  grants,
+  instant,
+  metered,
+  per,
+  plan,
+  policy,
+  policyOfOne,
+  shifted,
+  type UsedGrant,
+  usages,
+  useOf,
+  within,
+} from '#test/domain/generate';
 import { type Gets, gets, twin } from '#test/domain/twin';
 
 const defaults = defaultPolicy();
+/** From the 23rd of October to the 23rd of January: the shortest month is next. */
+const TO_JANUARY = 92 * DAY;
 
-/** Facts after more usage: so many bytes to each grant, and to nobody where it says so. */
-function after(before: Facts, charged: ReadonlyMap<number, number>): Facts {
-  const grants = before.grants.map((g) => ({ ...g, usedBytes: g.usedBytes + (charged.get(g.id) ?? 0) }));
+/** Facts after more usage at an instant: so many bytes to each grant, and to nobody where it says so. */
+function after(before: Facts, charged: ReadonlyMap<number, number>, zone: string, at: Instant): Facts {
+  const grants = (before.grants as readonly UsedGrant[]).map((g) => {
+    const bytes = charged.get(g.id) ?? 0;
+    const inside = Math.max(g.from, Math.min(at, g.until - 1));
+    return bytes === 0 ? g : useOf(g, zone, { at: inside, bytes });
+  });
   const sum = [...charged.values()].reduce((a, b) => a + b, 0);
   return { ...before, grants, chargedBytes: before.chargedBytes + sum };
 }
 
-const used = (before: Facts, at: Instant, bytes: number) => after(before, charge(before.grants, at, bytes));
+const used = (before: Facts, zone: string, at: Instant, bytes: number) =>
+  after(before, charge(before.grants, at, bytes), zone, at);
+
+/** Usage of a day that is over is known only when that day is over: nobody is asked about an instant before it. */
+function fromNewestUse(f: Facts, p: Policy, instants: Instant[]): Instant[] {
+  if (!/"per":\{/.test(JSON.stringify(p))) return instants;
+  return instants.filter((t) => f.grants.every(({ metered }) => metered === null || metered.lastAt <= t));
+}
 
 /** Every instant in [at, validUntil) that could matter, and some that should not. */
 function samples(f: Facts, d: Decision, at: Instant): Instant[] {
@@ -31,42 +59,66 @@ function samples(f: Facts, d: Decision, at: Instant): Instant[] {
 }
 
 describe('the master law: the answer is the same until validUntil and below validBelow', () => {
-  test('at every instant before, after any usage charged by the rules, late records included', () => {
-    fc.assert(
-      fc.property(facts(), policy(), instant, usages, (f, p, at, usage) => {
+  const keepsTheLaw = (policies: fc.Arbitrary<Policy>) =>
+    fc.property(
+      facts(),
+      policies,
+      instant,
+      usages,
+      fc.constantFrom(0, TO_JANUARY),
+      (early, p, before, usage, shift) => {
+        const [raw, at] = [shifted(early, shift), before + shift];
+        const f = metered(raw, p.zone, at);
         const decision = decide(f, p, at);
         const answer = gets(decision);
         let later = f;
         for (const { hundredths, when } of usage) {
           const room = Math.min(decision.validBelow - 1 - later.chargedBytes, 5000);
-          later = used(later, within(at, decision.validUntil, when), Math.floor((room * hundredths) / 100));
+          later = used(later, p.zone, within(at, decision.validUntil, when), Math.floor((room * hundredths) / 100));
           expect(later.chargedBytes).toBeLessThan(decision.validBelow);
-          for (const t of samples(later, decision, at)) expect(twin(later, p, t)).toEqual(answer);
+          for (const t of fromNewestUse(later, p, samples(later, decision, at)))
+            expect(twin(later, p, t)).toEqual(answer);
         }
         for (const t of samples(f, decision, at)) expect(gets(decide(f, p, t))).toEqual(answer);
-      }),
-      { numRuns: 1500 },
+      },
     );
+
+  test('at every instant before, after any usage charged by the rules, late records included', () => {
+    fc.assert(keepsTheLaw(policy()), { numRuns: 1500 });
+  });
+
+  test('of each condition by itself', () => {
+    fc.assert(keepsTheLaw(policyOfOne), { numRuns: 1500 });
   });
 
   test('whichever grants the usage is charged to', () => {
     const shares = fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 5, maxLength: 5 });
     fc.assert(
-      fc.property(facts(), policy(false), instant, shares, (f, p, at, parts) => {
-        const decision = decide(f, p, at);
-        const room = Math.min(decision.validBelow - 1 - f.chargedBytes, 5000);
-        const weight = parts.slice(0, f.grants.length).reduce((a, b) => a + b, 0) || 1;
-        const charged = new Map(f.grants.map((g, i) => [g.id, Math.floor((room * parts[i]!) / weight)]));
-        const later = after(f, charged);
-        for (const t of samples(later, decision, at)) expect(twin(later, p, t)).toEqual(gets(decision));
-      }),
+      fc.property(
+        facts(),
+        policy(false),
+        instant,
+        shares,
+        fc.integer({ min: -30, max: 99 }),
+        (raw, p, at, parts, when) => {
+          const f = metered(raw, p.zone, at);
+          const decision = decide(f, p, at);
+          const room = Math.min(decision.validBelow - 1 - f.chargedBytes, 5000);
+          const weight = parts.slice(0, f.grants.length).reduce((a, b) => a + b, 0) || 1;
+          const charged = new Map(f.grants.map((g, i) => [g.id, Math.floor((room * parts[i]!) / weight)]));
+          const later = after(f, charged, p.zone, within(at, decision.validUntil, when));
+          for (const t of fromNewestUse(later, p, samples(later, decision, at)))
+            expect(twin(later, p, t)).toEqual(gets(decision));
+        },
+      ),
       { numRuns: 1500 },
     );
   });
 
   test('looked at every single minute of two days, in zones with and without daylight saving', () => {
     fc.assert(
-      fc.property(facts(), policy(), instant, (f, p, at) => {
+      fc.property(facts(), policy(), instant, (raw, p, at) => {
+        const f = metered(raw, p.zone, at);
         const decision = decide(f, p, at);
         const end = Math.min(decision.validUntil, at + 2 * DAY);
         for (let t = at; t < end; t += MINUTE) {
@@ -83,7 +135,8 @@ const same = (one: Gets, other: Gets) => JSON.stringify(one) === JSON.stringify(
 describe('the bounds are tight', () => {
   test('at validUntil the answer is another one', () => {
     fc.assert(
-      fc.property(facts(), policy(false), instant, (f, p, at) => {
+      fc.property(facts(), policy(false), instant, (raw, p, at) => {
+        const f = metered(raw, p.zone, at);
         const decision = decide(f, p, at);
         if (decision.validUntil !== NEVER) expect(twin(f, p, decision.validUntil)).not.toEqual(gets(decision));
       }),
@@ -93,7 +146,8 @@ describe('the bounds are tight', () => {
 
   test('also with windows, unless so many edges changed nothing that days were crossed', () => {
     fc.assert(
-      fc.property(facts(), policy(), instant, (f, p, at) => {
+      fc.property(facts(), policy(), instant, (raw, p, at) => {
+        const f = metered(raw, p.zone, at);
         const decision = decide(f, p, at);
         if (decision.validUntil > at + 2 * DAY) return;
         expect(twin(f, p, decision.validUntil)).not.toEqual(gets(decision));
@@ -121,8 +175,34 @@ describe('the bounds are tight', () => {
         const decision = decide(f, defaults, at);
         if (decision.validBelow === Infinity) return;
         const room = decision.validBelow - f.chargedBytes;
-        expect(decide(used(f, at, room - 1), defaults, at).access).toBe('full');
-        expect(decide(used(f, at, room), defaults, at).access).toBe('walled');
+        expect(decide(used(f, defaults.zone, at, room - 1), defaults, at).access).toBe('full');
+        expect(decide(used(f, defaults.zone, at, room), defaults, at).access).toBe('walled');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('charging up to validBelow reaches a step of a period, and one byte less does not', () => {
+    const oneGrant = grants(fc.constant(plan({ allowanceBytes: null }))).map((all) => all.slice(0, 1));
+    const step = fc.record({
+      zone: fc.constantFrom('Asia/Makassar', 'America/New_York'),
+      bytes: fc.integer({ min: 1, max: 2000 }),
+      per,
+    });
+    fc.assert(
+      fc.property(facts(oneGrant), instant, step, (raw, at, { zone, bytes, per }) => {
+        const rules: Policy['rules'] = [
+          { name: 'step', when: { is: 'fair-use', bytes, per }, give: { access: 'denied' } },
+        ];
+        const f = metered(raw, zone, at);
+        const { access, validBelow } = decide(f, { zone, rules }, at);
+        const covered = f.grants.some((g) => g.from <= at && at < g.until);
+        if (!covered || access === 'denied') return;
+        const accessAfter = (more: number) => decide(used(f, zone, at, more), { zone, rules }, at).access;
+        expect([accessAfter(validBelow - f.chargedBytes - 1), accessAfter(validBelow - f.chargedBytes)]).toEqual([
+          'walled',
+          'denied',
+        ]);
       }),
       { numRuns: 500 },
     );
@@ -136,7 +216,7 @@ describe('the bounds are tight', () => {
     for (let chosen = 1; chosen < 2 ** some.length; chosen++) {
       const spent = some.filter((_, i) => chosen & (1 << i));
       if (spent.reduce((sum, g) => sum + left(g), 0) !== room) continue;
-      const later = after(f, new Map(spent.map((g) => [g.id, left(g)])));
+      const later = after(f, new Map(spent.map((g) => [g.id, left(g)])), defaults.zone, at);
       if (samples(f, decision, at).some((t) => !same(twin(later, defaults, t), gets(decision)))) return true;
     }
     return false;
@@ -146,7 +226,8 @@ describe('the bounds are tight', () => {
 describe('every question has an answer', () => {
   test('for any facts, policy and instant, as the dumb twin has it', () => {
     fc.assert(
-      fc.property(facts(), policy(), instant, (f, p, at) => {
+      fc.property(facts(), policy(), instant, (raw, p, at) => {
+        const f = metered(raw, p.zone, at);
         const decision = decide(f, p, at);
         expect(gets(decision)).toEqual(twin(f, p, at));
         expect(decision.validUntil).toBeGreaterThan(at);
@@ -173,7 +254,7 @@ describe('every question has an answer', () => {
   });
 
   test('far away in time, with wrong grants and huge counts', () => {
-    const grant = { id: 1, plan: plan(), from: BASE, until: BASE, usedBytes: 2 ** 52 };
+    const grant = { id: 1, plan: plan(), from: BASE, until: BASE, usedBytes: 2 ** 52, metered: null };
     const odd = {
       ...person,
       grants: [grant, { ...grant, id: 2, from: BASE, until: NEVER }],
@@ -214,7 +295,7 @@ const person: Facts = {
 };
 
 describe('where one stretch of time follows another', () => {
-  const first = { id: 1, plan: plan(), from: BASE, until: BASE + 30 * DAY, usedBytes: 0 };
+  const first = { id: 1, plan: plan(), from: BASE, until: BASE + 30 * DAY, usedBytes: 0, metered: null };
   const renewal = { ...first, id: 2, from: first.until, until: first.until + 30 * DAY };
 
   test('a renewal without a gap leaves no seam: nobody is cut off where one grant hands over to the next', () => {

@@ -9,6 +9,7 @@ import { defaultPolicy, type Policy, parsePolicy } from '#domain/policy';
 import { printBytes, printDecision, printInstant } from '#domain/print';
 import { type ObservedSession, reconcile, shortTold, toldOf } from '#domain/reconcile';
 import { addPeriod, DAY, HOUR, type Instant, parseInstant } from '#domain/time';
+import { meter } from '#domain/usage-period';
 import { expectTranscript } from '#test/domain/transcript';
 
 const ZONE = 'Asia/Jakarta';
@@ -89,6 +90,7 @@ const buys = (plan: Plan, from?: Instant) => (facts: Facts, at: Instant) => {
     from: begin,
     until: addPeriod(begin, plan.period, ZONE),
     usedBytes: 0,
+    metered: null,
   };
   return { grants: [...facts.grants, grant] };
 };
@@ -98,7 +100,10 @@ const uses = (quota: string) => (facts: Facts, at: Instant) => {
   const shares = charge(facts.grants, at, bytes);
   const sum = [...shares.values()].reduce((a, b) => a + b, 0);
   return {
-    grants: facts.grants.map((g) => ({ ...g, usedBytes: g.usedBytes + (shares.get(g.id) ?? 0) })),
+    grants: facts.grants.map((g) => {
+      const share = shares.get(g.id);
+      return share === undefined ? g : { ...g, usedBytes: g.usedBytes + share, metered: meter(g, ZONE, at, share) };
+    }),
     chargedBytes: facts.chargedBytes + sum,
   };
 };
@@ -173,13 +178,65 @@ const postpaid = new Story('Nights at double speed, fair use and grace', everyth
   .at('2026-12-20T18:00+07:00', 'the month ends unpaid')
   .at('2026-12-23T18:00+07:00', 'the grace is over');
 
+const slowed = (share: number) => ({
+  access: 'reduced',
+  rate: { is: 'share', share },
+  addressList: 'prepaid-active',
+  profile: { is: 'plan' },
+});
+const ladder = parsePolicy(
+  {
+    rules: [
+      {
+        name: 'fair use of the month',
+        when: { is: 'fair-use', bytes: '100GB', per: { every: 'month', from: 'renewal' } },
+        give: slowed(0.1),
+      },
+      {
+        name: 'second step of the day',
+        when: { is: 'fair-use', bytes: '5GB', per: { every: 'day', from: 'calendar' } },
+        give: slowed(0.25),
+      },
+      {
+        name: 'first step of the day',
+        when: { is: 'fair-use', bytes: '3GB', per: { every: 'day', from: 'calendar' } },
+        give: slowed(0.5),
+      },
+      { name: 'active', when: { is: 'covered' }, give: { ...slowed(1), access: 'full', rate: { is: 'plan' } } },
+    ],
+  },
+  ZONE,
+);
+
+const steps = new Story('Fair use by the day, and by the month from the renewal', ladder)
+  .at('2027-01-31T10:00+07:00', 'buys Unlimited - 100Mbps', buys(unlimited))
+  .at('2027-01-31T18:00+07:00', 'has used 3 GB today', uses('3GB'))
+  .at('2027-01-31T21:00+07:00', 'has used 5 GB today', uses('2GB'))
+  .at('2027-02-01T00:00+07:00', 'the day is over')
+  .at('2027-02-01T00:10+07:00', 'a record of the day before comes late', (facts) =>
+    uses('4GB')(facts, when('2027-01-31T23:50+07:00')),
+  )
+  .at('2027-02-20T12:00+07:00', 'has used 100 GB this month', uses('91GB'))
+  .at('2027-02-21T00:00+07:00', 'another day changes nothing')
+  .at(
+    '2027-02-27T20:00+07:00',
+    'renews: the next month begins where this one ends',
+    buys(unlimited, when('2027-02-28T10:00+07:00')),
+  )
+  .at('2027-02-28T10:00+07:00', 'the renewal counts from nothing');
+
 test('the stories read as an engineer would tell them', () => {
-  expectTranscript(new URL('./decisions.txt', import.meta.url), `${[...prepaid.lines, ...postpaid.lines].join('\n')}`);
+  expectTranscript(
+    new URL('./decisions.txt', import.meta.url),
+    `${[...prepaid.lines, ...postpaid.lines, ...steps.lines].join('\n')}`,
+  );
 });
 
 test('a subscriber who paid is never told to stop before the end of what was paid for', () => {
   const start = when('2026-11-20T18:00+07:00');
-  const grants = [{ id: 1, plan: month, from: start, until: addPeriod(start, month.period, ZONE), usedBytes: 0 }];
+  const grants = [
+    { id: 1, plan: month, from: start, until: addPeriod(start, month.period, ZONE), usedBytes: 0, metered: null },
+  ];
   const facts: Facts = {
     subscriberId: 1,
     username: 'x',

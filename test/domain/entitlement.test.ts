@@ -10,6 +10,7 @@ const grant = (id: number, days: number, usedBytes: number, over = {}) => ({
   from: BASE,
   until: BASE + days * DAY,
   usedBytes,
+  metered: null,
 });
 const charged = (all: Parameters<typeof charge>[0], bytes: number) =>
   Object.fromEntries(charge(all, BASE + HOUR, bytes));

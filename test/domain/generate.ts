@@ -2,8 +2,17 @@
 import fc from 'fast-check';
 import type { Facts, Grant } from '#domain/facts';
 import type { Plan } from '#domain/plan';
-import { type Condition, defaultPolicy, FALLBACK, type Outcome, type Policy } from '#domain/policy';
+import {
+  type Condition,
+  defaultPolicy,
+  FALLBACK,
+  type Outcome,
+  type Policy,
+  USAGE_ANCHORS,
+  USAGE_SPANS,
+} from '#domain/policy';
 import { DAY, HOUR, type Instant, MINUTE, NEVER, WEEKDAYS } from '#domain/time';
+import { meter } from '#domain/usage-period';
 
 /** Two changes of daylight saving are near this instant in the zones below, and a month's and a year's end are not far. */
 export const BASE = Date.UTC(2026, 9, 23);
@@ -60,26 +69,77 @@ export const instant: fc.Arbitrary<Instant> = fc.oneof(
   fc.integer({ min: 0, max: 20 * 24 * 60 }).map((minute) => BASE + minute * MINUTE),
 );
 
-const grant = (which: fc.Arbitrary<Plan>): fc.Arbitrary<Omit<Grant, 'id'>> =>
+/** A grant that remembers when it was used: `unmetered` before there was metering, then the rest in the order of charging. */
+export type UsedGrant = Grant & { readonly unmetered: number; readonly history: readonly Used[] };
+export type Used = { readonly at: Instant; readonly bytes: number };
+
+const grant = (which: fc.Arbitrary<Plan>): fc.Arbitrary<Omit<UsedGrant, 'id'>> =>
   fc
     .record({
       plan: which,
       from: instant,
       quarters: fc.integer({ min: 1, max: 30 }),
-      endless: fc.integer({ min: 0, max: 15 }).map((one) => one === 0),
+      endless: fc.integer({ min: 0, max: 7 }).map((one) => one === 0),
       usedBytes: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1200 })),
+      history: fc.array(fc.record({ hours: fc.nat(120), bytes: fc.integer({ min: 1, max: 400 }) }), { maxLength: 4 }),
     })
-    .map(({ plan, from, quarters, endless, usedBytes }) => ({
-      plan,
-      from,
-      until: endless ? NEVER : from + quarters * 6 * HOUR,
-      usedBytes,
-    }));
+    .map(({ plan, from, quarters, endless, usedBytes, history }) => {
+      const until = endless ? NEVER : from + quarters * 6 * HOUR;
+      return {
+        plan,
+        from,
+        until,
+        usedBytes,
+        unmetered: usedBytes,
+        metered: null,
+        history: history
+          .map(({ hours, bytes }) => ({ at: from + hours * HOUR, bytes }))
+          .filter((used) => used.at < until),
+      };
+    });
 
-export const grants = (which = fc.constantFrom(...plans)): fc.Arbitrary<Grant[]> =>
+/** A grant as it is after more usage. */
+export const useOf = (grant: UsedGrant, zone: string, { at, bytes }: Used): UsedGrant => ({
+  ...grant,
+  metered: meter(grant, zone, at, bytes),
+  usedBytes: grant.usedBytes + bytes,
+  history: [...grant.history, { at, bytes }],
+});
+
+/** Facts with what their grants remember of usage until an instant charged to them. Nobody is asked before usage that is known. */
+export function metered<F extends Facts>(before: F, zone: string, at: Instant): F {
+  const grants = (before.grants as readonly UsedGrant[]).map((one) =>
+    one.history
+      .filter((used) => used.at <= at)
+      .reduce<UsedGrant>((grant, used) => useOf(grant, zone, used), { ...one, history: [] }),
+  );
+  const more = grants.reduce((sum, { usedBytes, unmetered }) => sum + usedBytes - unmetered, 0);
+  return { ...before, grants, chargedBytes: before.chargedBytes + more };
+}
+
+/** The same life so much later. */
+export function shifted(before: Facts, ms: number): Facts {
+  const later = (at: Instant | null) => (at === null ? null : at + ms);
+  const grants = (before.grants as readonly UsedGrant[]).map((one) => ({
+    ...one,
+    from: one.from + ms,
+    until: one.until + ms,
+    history: one.history.map(({ at, bytes }) => ({ at: at + ms, bytes })),
+  }));
+  const openings = before.openings.map((at) => at + ms);
+  return {
+    ...before,
+    grants,
+    openings,
+    suspendedSince: later(before.suspendedSince),
+    owesSince: later(before.owesSince),
+  };
+}
+
+export const grants = (which = fc.constantFrom(...plans)): fc.Arbitrary<UsedGrant[]> =>
   fc.array(grant(which), { maxLength: 5 }).map((all) => all.map((one, index) => ({ ...one, id: index + 1 })));
 
-export const facts = (which: fc.Arbitrary<Grant[]> = grants()): fc.Arbitrary<Facts> =>
+export const facts = (which: fc.Arbitrary<UsedGrant[]> = grants()): fc.Arbitrary<Facts> =>
   fc
     .record({
       billing: fc.constantFrom('prepaid', 'postpaid'),
@@ -89,7 +149,11 @@ export const facts = (which: fc.Arbitrary<Grant[]> = grants()): fc.Arbitrary<Fac
       openings: fc.array(instant, { maxLength: 5 }).map((all) => all.sort((one, other) => one - other)),
       grants: which,
       before: fc.integer({ min: 0, max: 1000 }),
-      nas: fc.constantFrom(null, { name: 'pop-1', tags: ['city'] }, { name: 'pop-2', tags: [] }),
+      nas: fc.constantFrom<Facts['nas'][]>(
+        null,
+        { name: 'pop-1', tags: ['city'], vendor: 'mikrotik' },
+        { name: 'pop-2', tags: [], vendor: 'accel-ppp' },
+      ),
     })
     .map(({ before, ...rest }) => ({
       ...rest,
@@ -112,6 +176,14 @@ const window = fc
   .filter(({ from, to }) => from !== to && to !== '00:00')
   .map(({ from, to, days }): Condition => ({ is: 'window', from, to, ...(days === null ? {} : { days }) }));
 
+export const per = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(null) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ every: fc.constantFrom(...USAGE_SPANS), from: fc.constantFrom(...USAGE_ANCHORS) }),
+  },
+);
+
 const leaf = (withWindows: boolean): fc.Arbitrary<Condition> =>
   fc.oneof(
     fc.constantFrom<Condition[]>(
@@ -128,9 +200,17 @@ const leaf = (withWindows: boolean): fc.Arbitrary<Condition> =>
       { is: 'tag', tag: 'vip' },
       { is: 'nas', name: 'pop-1' },
       { is: 'nas-tag', tag: 'city' },
+      { is: 'nas-vendor', vendor: 'accel-ppp' },
+      { is: 'nas-vendor', vendor: 'mikrotik' },
+      { is: 'had-cover' },
+      { is: 'plan', name: 'unlimited' },
+      { is: 'plan', name: '20GB - 20Mbps' },
+      { is: 'plan', name: 'the same line, other name' },
     ),
-    fc.integer({ min: 1, max: 2000 }).map((bytes): Condition => ({ is: 'fair-use', bytes })),
-    fc.constantFrom(0.1, 0.5, 0.8, 1).map((share): Condition => ({ is: 'fair-use-share', share })),
+    fc.record({ bytes: fc.integer({ min: 1, max: 2000 }), per }).map((of): Condition => ({ is: 'fair-use', ...of })),
+    fc
+      .record({ share: fc.constantFrom(0.1, 0.5, 0.8, 1), per })
+      .map((of): Condition => ({ is: 'fair-use-share', ...of })),
     ...(withWindows ? [window] : []),
   );
 
@@ -152,8 +232,24 @@ const outcome = fc.constantFrom<Outcome[]>(
   accepted,
   { ...accepted, profile: { is: 'plan' } },
   { ...accepted, access: 'reduced', rate: { is: 'share', share: 0.25 }, profile: { is: 'named', name: 'slow' } },
-  { ...FALLBACK, profile: { is: 'plan' }, pool: 'walled', idleSeconds: 600, attributes: [['Reply-Message', 'hai']] },
+  {
+    ...FALLBACK,
+    profile: { is: 'plan' },
+    pool: 'walled',
+    idleSeconds: 600,
+    attributes: [{ name: 'Reply-Message', value: 'hai', vendor: null }],
+  },
   { ...accepted, interimSeconds: 600 },
+  { ...accepted, attributes: [{ name: 'Reply-Message', value: '{{{username}: {plan}', vendor: null }] },
+  { ...FALLBACK, attributes: [{ name: 'Reply-Message', value: '{plan}', vendor: null }] },
+  {
+    ...FALLBACK,
+    attributes: [
+      { name: 'Filter-Id', value: '{list} {nas}', vendor: null },
+      { name: 'Filter-Id', value: '{download-kbps}/{upload-kbps}', vendor: 'accel-ppp' },
+      { name: 'Reply-Message', value: '{profile}', vendor: 'mikrotik' },
+    ],
+  },
 );
 
 export const policy = (withWindows = true): fc.Arbitrary<Policy> =>
@@ -170,6 +266,12 @@ export const policy = (withWindows = true): fc.Arbitrary<Policy> =>
         ...(withDefaults ? defaultPolicy().rules : []),
       ],
     }));
+
+/** A policy that asks one question and tells nothing of the plan, so that its answer rests on that condition alone. */
+export const policyOfOne: fc.Arbitrary<Policy> = fc.record({ zone, when: leaf(true) }).map(({ zone, when }) => ({
+  zone,
+  rules: [{ name: 'the one', when, give: { access: 'denied' } }],
+}));
 
 /** A usage to be: so many hundredths of what is still allowed, at some hundredths of the span (negative = a late record). */
 export const usages = fc.array(

@@ -34,7 +34,9 @@ const PLAN: Facts['grants'][number]['plan'] = {
   priceRupiah: 75_000,
   profile: null,
 };
-const covered: Facts['grants'] = [{ id: 1, plan: PLAN, from: NOON - DAY, until: NOON + 30 * DAY, usedBytes: 0 }];
+const covered: Facts['grants'] = [
+  { id: 1, plan: PLAN, from: NOON - DAY, until: NOON + 30 * DAY, usedBytes: 0, metered: null },
+];
 
 const opened = (...minutesAgo: number[]) => minutesAgo.map((minutes) => NOON - minutes * MINUTE);
 const rule = (name: string, when: Condition, give = defaults.rules.at(-1)!.give) => ({ name, when, give });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
+import type { NasVendor } from '#domain/policy';
 import { defaultPolicy } from '#domain/policy';
 import { LONGEST_TOLD_LINE, type ObservedSession, reconcile, shortTold, type Told, toldOf } from '#domain/reconcile';
 import { DAY, MINUTE } from '#domain/time';
@@ -15,7 +16,7 @@ const budi = {
   suspendedSince: null,
   owesSince: null,
   openings: [],
-  grants: [{ id: 1, plan: plan({ profile: null }), from: BASE, until: BASE + DAY, usedBytes: 0 }],
+  grants: [{ id: 1, plan: plan({ profile: null }), from: BASE, until: BASE + DAY, usedBytes: 0, metered: null }],
   chargedBytes: 0,
   nas: null,
   version: 1,
@@ -65,6 +66,15 @@ describe('a live session', () => {
     );
     expect(actionFor({ ...active, pool: 'p' }, session(toldOf(active)))).toMatch(/^disconnect/);
     expect(actionFor({ ...active, attributes: [['Filter-Id', 'x']] }, session(toldOf(active)))).toMatch(/^disconnect/);
+  });
+
+  test('an attribute from which a NAS of its make reads the rate is changed by a CoA', () => {
+    const shaped = (value: string): Decision => ({ ...active, attributes: [['Filter-Id', value]] });
+    const one = { ...session(toldOf(shaped('20000/20000'), 'accel-ppp')) };
+    const act = (vendor: NasVendor) => reconcile(shaped('5000/5000'), [one], BASE, vendor)[0]!.do;
+    expect([act('accel-ppp'), act('mikrotik')]).toEqual(['coa', 'disconnect']);
+    expect(reconcile(shaped('20000/20000'), [one], BASE, 'accel-ppp')[0]!.do).toBe('keep');
+    expect(toldOf(shaped('5 5'), 'accel-ppp').live).toMatch(/ Filter-Id=5%205$/);
   });
 
   test('of a denied subscriber is disconnected, whatever it was told', () => {

@@ -5,7 +5,9 @@
 import type { Decision } from '#domain/decision';
 import type { Facts, Grant } from '#domain/facts';
 import type { Plan, Rate } from '#domain/plan';
-import type { Condition, Policy } from '#domain/policy';
+import type { Condition, Policy, PolicyAttribute, UsagePeriod } from '#domain/policy';
+import { addPeriod } from '#domain/time';
+import type { UsedGrant } from '#test/domain/generate';
 
 export type Gets = Omit<Decision, 'validUntil' | 'validBelow' | 'because'>;
 
@@ -19,7 +21,7 @@ export function twin(facts: Facts, policy: Policy, at: number): Gets {
   if (give?.access === 'denied') return { ...walled, access: 'denied', rate: null, addressList: null };
   if (give === undefined) return walled;
   const plan = planOf(facts, at);
-  return {
+  const terms = {
     access: give.access,
     rate: rate(give.rate, plan),
     addressList: give.addressList,
@@ -28,8 +30,34 @@ export function twin(facts: Facts, policy: Policy, at: number): Gets {
     pool: give.pool,
     idleSeconds: give.idleSeconds,
     interimSeconds: give.interimSeconds,
-    attributes: give.attributes,
   };
+  return { ...terms, attributes: attributes(give.attributes, facts, { ...terms, plan }) };
+}
+
+function attributes(
+  all: readonly PolicyAttribute[],
+  facts: Facts,
+  of: { rate: Rate; addressList: string; profile: string | null; plan: Plan | undefined },
+): [string, string][] {
+  const words: Record<string, string> = {
+    username: facts.username,
+    plan: of.plan?.name ?? '',
+    profile: of.profile ?? '',
+    nas: facts.nas?.name ?? '',
+    list: of.addressList,
+    'download-bps': `${of.rate.downloadBps}`,
+    'upload-bps': `${of.rate.uploadBps}`,
+    'download-kbps': `${of.rate.downloadBps / 1000}`,
+    'upload-kbps': `${of.rate.uploadBps / 1000}`,
+  };
+  const mine = all.filter(({ vendor }) => vendor !== null && vendor === facts.nas?.vendor);
+  return all
+    .filter((one) => mine.includes(one) || (one.vendor === null && !mine.some(({ name }) => name === one.name)))
+    .map(({ name, value }): [string, string] => [
+      name,
+      value.replace(/\{(?:\{|([a-z-]+)\})/g, (_, field?: string) => (field === undefined ? '{' : words[field]!)),
+    ])
+    .filter(([, value]) => value !== '');
 }
 
 const kbps128: Rate = { downloadBps: 128000, uploadBps: 128000, burst: null };
@@ -82,7 +110,8 @@ function planOf(facts: Facts, at: number): Plan | undefined {
 
 function isSo(condition: Condition, facts: Facts, zone: string, at: number): boolean {
   const now = running(facts, at);
-  const used = now.map((g) => g.usedBytes).reduce((a, b) => a + b, 0);
+  const usedPer = (per: UsagePeriod | null) =>
+    now.map((g) => (per === null ? g.usedBytes : usedIn(g as UsedGrant, per, zone, at))).reduce((a, b) => a + b, 0);
   switch (condition.is) {
     case 'all':
       return condition.of.every((one) => isSo(one, facts, zone, at));
@@ -97,11 +126,11 @@ function isSo(condition: Condition, facts: Facts, zone: string, at: number): boo
     case 'allowance-left':
       return now.some((g) => left(g) > 0);
     case 'fair-use':
-      return now.length > 0 && used >= condition.bytes;
+      return now.length > 0 && usedPer(condition.per) >= condition.bytes;
     case 'fair-use-share': {
       const allowances = now.map((g) => g.plan.allowanceBytes);
       if (allowances.length === 0 || allowances.includes(null)) return false;
-      return used >= condition.share * allowances.reduce<number>((a, b) => a + b!, 0);
+      return usedPer(condition.per) >= condition.share * allowances.reduce<number>((a, b) => a + b!, 0);
     }
     case 'window':
       return inWindow(condition, zone, at);
@@ -125,10 +154,44 @@ function isSo(condition: Condition, facts: Facts, zone: string, at: number): boo
       return facts.nas?.name === condition.name;
     case 'nas-tag':
       return (facts.nas?.tags ?? []).some((tag) => tag === condition.tag);
+    case 'nas-vendor':
+      return facts.nas?.vendor === condition.vendor;
+    case 'had-cover':
+      return now.length === 0 && over(facts, at).length > 0;
+    case 'plan':
+      return planOf(facts, at)?.name === condition.name;
   }
 }
 
-const dateIn = (zone: string, at: number) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(at);
+/** From what was used when: no bases, nothing carried on. Usage without an instant counts where the grant began. */
+function usedIn({ from, unmetered, history }: UsedGrant, per: UsagePeriod, zone: string, at: number): number {
+  const now = nameOf(per, from, zone, at);
+  return [{ at: from, bytes: unmetered }, ...history]
+    .filter((used) => nameOf(per, from, zone, used.at) === now)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Two instants are in one period when it has one name. */
+function nameOf({ every, from }: UsagePeriod, anchor: number, zone: string, at: number): string {
+  if (from === 'calendar') {
+    const date = dateIn(zone, at);
+    const sinceMonday = (new Date(date).getUTCDay() + 6) % 7;
+    if (every === 'week') return new Date(Date.parse(date) - sinceMonday * 86400000).toISOString();
+    return every === 'day' ? date : date.slice(0, 7);
+  }
+  let number = 0;
+  const next = () => (every === 'month' ? { months: number + 1 } : { days: (number + 1) * (every === 'week' ? 7 : 1) });
+  while (addPeriod(anchor, next(), zone) <= at) number += 1;
+  return `${number}`;
+}
+
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+function dateIn(zone: string, at: number): string {
+  const format = dates.get(zone) ?? new Intl.DateTimeFormat('en-CA', { timeZone: zone });
+  dates.set(zone, format);
+  return format.format(at);
+}
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 

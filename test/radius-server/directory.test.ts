@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decide } from '#domain/decide';
 import type { Facts } from '#domain/facts';
-import { defaultPolicy } from '#domain/policy';
+import { defaultPolicy, FALLBACK } from '#domain/policy';
+import { bucketOf, onlyPolicy } from '#domain/rollout';
 import { DAY, NEVER } from '#domain/time';
 import { Directory, type DirectoryEntry } from '#radius/directory';
 import { decodeChunk, encodeChunk, readDirectoryFile, writeDirectoryFile } from '#radius/directory-file';
@@ -14,7 +15,7 @@ import { replyAttributes } from '#radius/reply';
 import { encodeAttributes } from '#radius/template';
 import { entry, HOME_20, NOON } from '#test/radius-server/harness';
 
-const NAS = { id: 1, facts: { name: 'pop-1', tags: [] } };
+const NAS = { id: 1, facts: { name: 'pop-1', tags: [], vendor: 'mikrotik' } } as const;
 
 const counted = (): { directory: Directory; decisions: () => number } => {
   let decisions = 0;
@@ -22,7 +23,7 @@ const counted = (): { directory: Directory; decisions: () => number } => {
     decisions += 1;
     return decide(facts, policy, at);
   });
-  directory.setPolicy(defaultPolicy('Asia/Jakarta'));
+  directory.setPolicies(onlyPolicy(defaultPolicy('Asia/Jakarta')));
   return { directory, decisions: () => decisions };
 };
 
@@ -47,11 +48,27 @@ describe('the directory', () => {
     directory.put([entry('demo', 'pw', { version: 2 })]);
     listOf(directory, 'demo');
     expect(decisions()).toBe(2);
-    directory.setPolicy(defaultPolicy('Asia/Jakarta'));
+    directory.setPolicies(onlyPolicy(defaultPolicy('Asia/Jakarta')));
     listOf(directory, 'demo');
     expect(decisions()).toBe(3);
     expect(listOf(directory, 'demo', NOON + 10 * DAY)).toBe('prepaid-no-package');
     expect(decisions()).toBe(4);
+  });
+
+  test('while a policy takes the place of another each is answered by theirs, and by nothing else once it is done', () => {
+    const { directory } = counted();
+    const names = Array.from({ length: 200 }, (_, at) => `line-${at}`);
+    directory.put(names.map((name, at) => entry(name, 'pw', { subscriberId: at + 1 })));
+    const current = defaultPolicy('Asia/Jakarta');
+    const policy = { ...current, rules: [{ name: 'all', when: { is: 'all', of: [] }, give: FALLBACK } as const] };
+    const inShare = (share: number) => {
+      directory.setPolicies({ current, rollout: { policy, share, salt: 77 } });
+      return names.filter((name) => listOf(directory, name) === 'prepaid-no-package');
+    };
+    for (const share of [0, 0.25, 0.6, 1, 0.25, 0])
+      expect(inShare(share)).toEqual(names.filter((_name, at) => bucketOf(at + 1, 77) < share));
+    directory.setPolicies(onlyPolicy(policy));
+    expect(new Set(names.map((name) => listOf(directory, name)))).toEqual(new Set(['prepaid-no-package']));
   });
 
   test('a clock that is set back makes it decide anew: nobody stays expired by a wrong hour', () => {
@@ -90,13 +107,11 @@ describe('the directory', () => {
       { ...give, pool: 'pool-2' },
       { ...give, idleSeconds: 600 },
       { ...give, interimSeconds: 600 },
-      { ...give, attributes: [['Filter-Id', 'x']] as const },
+      { ...give, attributes: [{ name: 'Filter-Id', value: 'x', vendor: null }] },
     ];
     const octets = variants.flatMap((variant) => {
-      directory.setPolicy({
-        zone: 'Asia/Jakarta',
-        rules: [{ name: 'all', when: { is: 'all', of: [] }, give: variant }],
-      });
+      const rules = [{ name: 'all', when: { is: 'all', of: [] }, give: variant } as const];
+      directory.setPolicies(onlyPolicy({ zone: 'Asia/Jakarta', rules }));
       return ['demo', 'fixed'].map((name) =>
         directory.answer(directory.find(name)!, NAS, NOON)!.octets.toString('hex'),
       );
@@ -178,6 +193,9 @@ const someFacts: fc.Arbitrary<Facts> = fc.record({
       from: fc.integer({ min: 0, max: 4e12 }),
       until: instants,
       usedBytes: fc.maxSafeNat(),
+      metered: fc.option(
+        fc.record({ lastAt: fc.nat(4e12), bases: fc.array(fc.maxSafeNat(), { minLength: 6, maxLength: 6 }) }),
+      ),
     }),
     { maxLength: 4 },
   ),

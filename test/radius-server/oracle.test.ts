@@ -72,7 +72,7 @@ function someUser(random: Random, i: number): User {
 
 function entryOf(user: User): DirectoryEntry {
   const grant = (from: number, until: number, usedBytes = 0, allowanceBytes: number | null = null) => [
-    { id: 1, plan: { ...HOME_20, allowanceBytes }, from, until, usedBytes },
+    { id: 1, plan: { ...HOME_20, allowanceBytes }, from, until, usedBytes, metered: null },
   ];
   const grants = {
     covered: grant(NOON - DAY, NOON + DAY),

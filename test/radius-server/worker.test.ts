@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '#domain/clock';
 import { defaultPolicy } from '#domain/policy';
+import { onlyPolicy } from '#domain/rollout';
 import { DAY } from '#domain/time';
 import { parseClass } from '#radius/class';
 import type { DirectoryEntry } from '#radius/directory';
@@ -76,7 +77,7 @@ let client: Client;
 
 const covered = (username: string, password: string, line: Partial<DirectoryEntry['line']> = {}): DirectoryEntry => {
   const now = systemClock();
-  const grants = [{ id: 1, plan: HOME_20, from: now - DAY, until: now + DAY, usedBytes: 0 }];
+  const grants = [{ id: 1, plan: HOME_20, from: now - DAY, until: now + DAY, usedBytes: 0, metered: null }];
   return entry(username, password, { grants }, line);
 };
 
@@ -92,7 +93,7 @@ async function start(nas: Partial<NasEntry> = {}): Promise<Message<'ready'>> {
   });
   const ready = await worker.hear('ready');
   worker.tell({ kind: 'nases', nases: [{ ...NAS, ...nas }] });
-  worker.tell({ kind: 'policy', policy: defaultPolicy('Asia/Jakarta') });
+  worker.tell({ kind: 'policy', policies: onlyPolicy(defaultPolicy('Asia/Jakarta')) });
   await worker.settled();
   return ready;
 }
@@ -222,7 +223,7 @@ describe('a wildcard address', () => {
     const both = [worker, second];
     for (const one of both) {
       one.tell({ kind: 'nases', nases: [NAS] });
-      one.tell({ kind: 'policy', policy: defaultPolicy('Asia/Jakarta') });
+      one.tell({ kind: 'policy', policies: onlyPolicy(defaultPolicy('Asia/Jakarta')) });
       one.tell({ kind: 'subscribers', subscribers: [covered('demo', 'arctangent')] });
       one.tell({ kind: 'snapshotDone' });
       await one.hear('metrics', ({ metrics }) => metrics.subscribers === 1);
