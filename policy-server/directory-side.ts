@@ -1,8 +1,8 @@
 import { systemClock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
-import { DEFAULT_INTERIM_SECONDS, type Policy } from '#domain/policy';
+import { DEFAULT_INTERIM_SECONDS } from '#domain/policy';
+import type { Policies } from '#domain/rollout';
 import { type Instant, SECOND } from '#domain/time';
-import { currentPolicy } from '#policy-server/current-policy';
 import type { Log } from '#policy-server/log';
 import { loadNodeState, type NodeState, savedChunks, saveNodeState } from '#policy-server/node-state';
 import type { NasEntry } from '#radius/nas-table';
@@ -10,6 +10,7 @@ import type { ToRadiusWorker } from '#radius/worker-messages';
 import type { Database } from '#storage/database';
 import { type LoadedEntry, type LoadedNas, loadAllEntries, loadEntries, loadNases } from '#storage/facts';
 import { type Changes, currentCursor, type Feed, followChanges } from '#storage/feed';
+import { policyReader, type ReadPolicies } from '#storage/policy';
 import type { Sealer } from '#storage/secrets';
 import { countLiveSessions, type SubscriberSessions, sessionsHeardSince, sessionsOf } from '#storage/session-limits';
 
@@ -25,8 +26,6 @@ export type DirectoryOptions = {
   readonly broadcast: Send;
   /** The node's own entry for asking itself, beside the routers. */
   readonly ownNas: (nases: readonly LoadedNas[]) => readonly NasEntry[];
-  /** A new policy is in force: every live session has to be looked at. */
-  readonly onPolicy: () => void;
 };
 
 const SESSIONS_EVERY_MS = 30 * SECOND;
@@ -39,7 +38,12 @@ const OVERLAP_MS = 30 * SECOND;
  */
 export class DirectorySide {
   readonly #options: DirectoryOptions;
-  #state: NodeState | null = null;
+  #nases: readonly LoadedNas[] | null = null;
+  #policies: Policies | null = null;
+  #read: ReturnType<typeof policyReader> | null = null;
+  #known: ReadPolicies | null = null;
+  #asked = 0;
+  #answered = 0;
   #source: 'nothing' | 'disk' | 'database' = 'nothing';
   #sealer: Sealer | null = null;
   #db: Database | null = null;
@@ -47,11 +51,9 @@ export class DirectorySide {
   #heardUpTo: Instant = 0;
   #liveSessions: number | null = null;
   #timer: NodeJS.Timeout | undefined;
-  #zone: string;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#zone = options.zone;
   }
 
   get source(): 'nothing' | 'disk' | 'database' {
@@ -59,7 +61,7 @@ export class DirectorySide {
   }
 
   get nases(): readonly LoadedNas[] {
-    return this.#state?.nases ?? [];
+    return this.#nases ?? [];
   }
 
   /** As of the last look, at most half a minute ago; null before the first. */
@@ -67,27 +69,36 @@ export class DirectorySide {
     return this.#liveSessions;
   }
 
-  get policy(): Policy | null {
-    return this.#state?.policy ?? null;
+  get policies(): Policies | null {
+    return this.#policies;
+  }
+
+  /** Read now, unless they are what is known: for who must not decide by anything older. Throws `Unavailable`. */
+  async policiesNow(): Promise<Policies> {
+    await this.#loadPolicies();
+    return this.#policies!;
   }
 
   /** The copy on disk, for while the database is not there (yet); a copy that cannot be used is said and left alone. */
   async openDisk(sealer: Sealer): Promise<void> {
     this.#sealer = sealer;
+    let state: NodeState | null;
     try {
-      this.#state = await loadNodeState(this.#options.dataDir, sealer, this.#options);
+      state = await loadNodeState(this.#options.dataDir, sealer, this.#options);
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the copy of the directory on disk cannot be used');
       return;
     }
-    if (this.#state === null) return;
+    if (state === null) return;
+    this.#nases = state.nases;
+    this.#policies = state.policies;
     this.#source = 'disk';
     await this.#sendDisk(this.#options.broadcast);
   }
 
   /** Loads everything from the database and follows its changes; `zone` is the company's. Throws `Unavailable`. */
   async openDatabase(db: Database, sealer: Sealer, zone: string): Promise<void> {
-    this.#zone = zone;
+    this.#read = policyReader(zone);
     this.#sealer = sealer;
     this.#db = db;
     const from = await currentCursor(db);
@@ -95,7 +106,10 @@ export class DirectorySide {
     this.#feed = await followChanges(db, {
       from,
       onChanges: (changes) => this.#take(changes),
-      onReset: () => this.#loadAll(),
+      onReset: async () => {
+        this.#options.broadcast({ kind: 'doubt' });
+        await this.#loadAll();
+      },
       onTrouble: (error) => this.#options.log.debug({ err: error }, 'the feed of changes waits for the database'),
     });
     await this.#refreshSessions();
@@ -144,8 +158,9 @@ export class DirectorySide {
 
   /** Writes the copy on disk. `chunks` are the directory of a worker. */
   async save(chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    if (this.#source !== 'database' || this.#state === null || this.#sealer === null) return;
-    await saveNodeState(this.#options.dataDir, this.#sealer, this.#state, chunks);
+    const [nases, policies] = [this.#nases, this.#policies];
+    if (this.#source !== 'database' || nases === null || policies === null || this.#sealer === null) return;
+    await saveNodeState(this.#options.dataDir, this.#sealer, { nases, policies }, chunks);
   }
 
   async stop(): Promise<void> {
@@ -161,9 +176,22 @@ export class DirectorySide {
 
   async #loadRouters(): Promise<void> {
     const [db, sealer] = this.#opened();
-    const [nases, policy] = await Promise.all([loadNases(db, sealer), currentPolicy(db, this.#zone)]);
-    this.#state = { nases, policy };
+    const [nases] = await Promise.all([loadNases(db, sealer), this.#loadPolicies()]);
+    this.#nases = nases;
     this.#sendRouters(this.#options.broadcast);
+  }
+
+  /** Reads may overtake each other: what one finds is taken unless one that was begun later has answered. */
+  async #loadPolicies(): Promise<void> {
+    const [db] = this.#opened();
+    this.#asked += 1;
+    const turn = this.#asked;
+    const found = await this.#read!(db, this.#known);
+    if (turn < this.#answered || found === this.#known) return;
+    this.#answered = turn;
+    this.#known = found;
+    this.#policies = found.policies;
+    this.#sendPolicies(this.#options.broadcast);
   }
 
   async #sendAll(send: Send): Promise<void> {
@@ -178,7 +206,7 @@ export class DirectorySide {
 
   async #sendDisk(send: Send): Promise<void> {
     this.#sendRouters(send);
-    if (this.#state === null || this.#sealer === null) return;
+    if (this.#nases === null || this.#sealer === null) return;
     try {
       for await (const chunk of savedChunks(this.#options.dataDir, this.#sealer)) send({ kind: 'import', chunk });
     } catch (error) {
@@ -189,13 +217,17 @@ export class DirectorySide {
   #sendRouters(send: Send): void {
     const entries = this.nases.map((nas) => ({ ...nas, secret: nas.secret.reveal() }));
     send({ kind: 'nases', nases: [...entries, ...this.#options.ownNas(this.nases)] });
-    if (this.policy !== null) send({ kind: 'policy', policy: this.policy });
+    this.#sendPolicies(send);
+  }
+
+  #sendPolicies(send: Send): void {
+    if (this.#policies !== null) send({ kind: 'policy', policies: this.#policies });
   }
 
   async #take({ subscriberIds, nasIds, policy }: Changes): Promise<void> {
     const [db, sealer] = this.#opened();
-    if (nasIds.length > 0 || policy) await this.#loadRouters();
-    if (policy) this.#options.onPolicy();
+    if (nasIds.length > 0) await this.#loadRouters();
+    else if (policy) await this.#loadPolicies();
     if (subscriberIds.length === 0) return;
     const subscribers = await loadEntries(db, sealer, subscriberIds);
     this.#options.broadcast({ kind: 'subscribers', subscribers });
@@ -218,7 +250,7 @@ export class DirectorySide {
 
   #sendSessions(found: readonly SubscriberSessions[], send: Send): void {
     if (found.length === 0) return;
-    const interimSeconds = longestInterimSeconds(this.#state!.policy);
+    const interimSeconds = longestInterimSeconds(this.#policies!);
     const subscribers = found.map(({ subscriberId, sessions }) => ({
       subscriberId,
       sessions: sessions.map((session) => ({ ...session, interimSeconds })),
@@ -233,7 +265,8 @@ export class DirectorySide {
 }
 
 /** The longest interim interval that a policy gives: a session not heard of for long after it has lost its Stop. */
-export function longestInterimSeconds({ rules }: Policy): number {
+export function longestInterimSeconds({ current, rollout }: Policies): number {
+  const rules = [...current.rules, ...(rollout?.policy.rules ?? [])];
   return Math.max(
     DEFAULT_INTERIM_SECONDS,
     ...rules.flatMap(({ give }) => (give.access === 'denied' ? [] : [give.interimSeconds])),

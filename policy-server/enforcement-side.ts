@@ -1,9 +1,9 @@
-import { assert } from '#domain/assert';
 import { systemClock } from '#domain/clock';
 import type { EnforcedNas } from '#enforcement/assess';
-import type { DrivenSession } from '#enforcement/driver';
+import type { Answer, DrivenSession } from '#enforcement/driver';
 import { type Loop, startLoop } from '#enforcement/loop';
 import { coaTargets, radiusDriver } from '#enforcement/radius-driver';
+import { driveRollouts } from '#enforcement/rollout';
 import { countedDriver, type DriverCount } from '#policy-server/counted-driver';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { Log } from '#policy-server/log';
@@ -13,7 +13,7 @@ import type { Database } from '#storage/database';
 import { type LoadedEntry, type LoadedNas, loadEntries } from '#storage/facts';
 import type { Sealer } from '#storage/secrets';
 
-/** The enforcement loop with its RADIUS driver. */
+/** The enforcement loop with its RADIUS driver, and what carries roll-outs of policies on. */
 export type EnforcementSide = {
   readonly loop: Loop;
   readonly client: CoaClient;
@@ -24,41 +24,47 @@ export type EnforcementSide = {
 export type EnforcementOptions = {
   readonly db: Database;
   readonly sealer: Sealer;
+  /** The company's. */
+  readonly zone: string;
   readonly directory: DirectorySide;
   readonly staticLines: StaticSide;
   /** RADIUS_HOST: RouterOS takes a CoA only from an address in its `/radius` list. */
   readonly host: string;
+  /** Hears what a router said to a CoA, Disconnect or probe. */
+  readonly onAnswer: (session: DrivenSession, answer: Answer) => void;
   readonly log: Log;
 };
 
 export async function startEnforcement(options: EnforcementOptions): Promise<EnforcementSide> {
-  const { db, sealer, directory, staticLines, log } = options;
+  const { db, sealer, zone, directory, staticLines, log } = options;
   const client = new CoaClient({ host: options.host, now: systemClock });
   const routers = new Routers(() => directory.nases);
-  const { driver, counts } = countedDriver(radiusDriver(client, (session) => routers.target(session)));
+  const { driver, counts } = countedDriver(
+    radiusDriver(client, (session) => routers.target(session)),
+    options.onAnswer,
+  );
+  const nases = () => routers.enforced();
+  const load = (ids: readonly number[]) => loadEntries(db, sealer, ids);
   const loop = await startLoop<LoadedEntry>({
     db,
     clock: systemClock,
-    policy: () => {
-      const policy = directory.policy;
-      assert(policy !== null, 'the directory is open before enforcement starts');
-      return policy;
-    },
-    nases: () => routers.enforced(),
+    policies: () => directory.policiesNow(),
+    nases,
     driver,
     lists: staticLines.driver,
-    loadEntries: (ids) => loadEntries(db, sealer, ids),
+    loadEntries: load,
     publish: (entries) => directory.publish(entries),
     onSessionsEnded: (ids) => void directory.refreshSessionsOf(ids),
     log,
   });
   staticLines.serve(loop);
+  const rollouts = driveRollouts({ db, zone, nases, loadEntries: load, log });
   return {
     loop,
     client,
     counts,
     stop: async () => {
-      await loop.stop();
+      await Promise.all([rollouts.stop(), loop.stop()]);
       client.close();
     },
   };
@@ -89,7 +95,9 @@ class Routers {
     const nases = this.#current();
     if (nases === this.#of) return;
     this.#of = nases;
-    this.#enforced = new Map(nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]));
+    this.#enforced = new Map(
+      nases.map(({ id, name, tags, vendor, coaPerSecond }) => [id, { name, tags, vendor, coaPerSecond }]),
+    );
     this.#target = coaTargets(nases);
   }
 }

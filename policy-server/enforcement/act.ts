@@ -13,6 +13,8 @@ import type { ListedAddress } from '#storage/static-addresses';
 export class Deeds {
   readonly acts: Act[] = [];
   readonly told: ToldSession[] = [];
+  /** Sessions that were sent a CoA and whose NAS did not answer: it may have done it or not. */
+  readonly doubtful: number[] = [];
   readonly ending: EndingSession[] = [];
   readonly gone: number[] = [];
   readonly listed: ListedAddress[] = [];
@@ -31,17 +33,20 @@ export type Actor = {
  * why not, in words. What the NAS acknowledged is only said to be so: accounting has to bear it out.
  */
 export async function carryOut(actor: Actor, lane: Lane, step: Step, deeds: Deeds): Promise<string | null> {
-  const { session, decision, action } = step;
+  const { session, vendor, decision, action } = step;
   if (action.do === 'disconnect') return disconnect(actor, lane, session, action.reason, deeds);
-  const ask = () => actor.driver.coa(session, decision);
+  const ask = () => actor.driver.coa(session, decision, vendor);
   const answer = await asked(actor, lane, session, 'coa', action.reason, deeds, ask);
   if (answer.is === 'done')
-    deeds.told.push({ sessionId: session.sessionId, told: toldOf(decision), at: actor.clock() });
+    deeds.told.push({ sessionId: session.sessionId, told: toldOf(decision, vendor), at: actor.clock() });
   else if (answer.is === 'gone') deeds.gone.push(session.sessionId);
   else if (answer.is === 'cannot') {
     lane.spend(1);
     return disconnect(actor, lane, session, say`${action.reason}; the NAS said ${answer.said} to a CoA`, deeds);
-  } else return say`CoA: ${answer.said}`;
+  } else {
+    if (answer.is === 'silent') deeds.doubtful.push(session.sessionId);
+    return say`CoA: ${answer.said}`;
+  }
   return null;
 }
 

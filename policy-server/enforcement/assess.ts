@@ -1,7 +1,7 @@
 import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import type { Facts } from '#domain/facts';
-import { FALLBACK, type Policy } from '#domain/policy';
+import { FALLBACK, type NasVendor, type Policy } from '#domain/policy';
 import { type Action, reconcile } from '#domain/reconcile';
 import { type Instant, NEVER } from '#domain/time';
 import type { LiveSession } from '#storage/sessions';
@@ -11,12 +11,19 @@ import type { StaticAddress } from '#storage/static-addresses';
 export type EnforcedNas = {
   readonly name: string;
   readonly tags: readonly string[];
+  readonly vendor: NasVendor;
   /** CoA and Disconnect requests a second it is to get at most. */
   readonly coaPerSecond: number;
 };
 
 /** One session, what its subscriber gets on that NAS, and what has to be done about it. */
-export type Step = { readonly session: LiveSession; readonly decision: Decision; readonly action: Action };
+export type Step = {
+  readonly session: LiveSession;
+  /** The make of its NAS. */
+  readonly vendor: NasVendor;
+  readonly decision: Decision;
+  readonly action: Action;
+};
 
 /** One address of a static line and the list it has to be in; null = in none, for it is the line's no more. */
 export type ListStep = { readonly address: StaticAddress; readonly list: string | null };
@@ -59,9 +66,10 @@ export function assess(
     const on = sessions.filter((session) => session.nasId === nasId);
     const nas = nases.get(nasId);
     const decision = decide({ ...facts, nas: nas === undefined ? null : nas }, policy, at);
-    const actions = reconcile(decision, on, at);
+    const vendor = nas?.vendor ?? 'mikrotik';
+    const actions = reconcile(decision, on, at, vendor);
     actions.forEach((action, index) => {
-      steps.push({ session: on[index]!, decision, action });
+      steps.push({ session: on[index]!, vendor, decision, action });
     });
     for (const address of addresses) {
       if (address.nasId === nasId) lists.push({ address, list: address.removed ? null : listOf(decision) });

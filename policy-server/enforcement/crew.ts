@@ -2,6 +2,7 @@ import { backoffMs } from '#domain/backoff';
 import { monotonicMs } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import type { Facts } from '#domain/facts';
+import { policyFor } from '#domain/rollout';
 import { say } from '#domain/say';
 import { type Instant, NEVER, SECOND } from '#domain/time';
 import { type Actor, carryOut, Deeds, place, probe } from '#enforcement/act';
@@ -151,18 +152,19 @@ export class Crew<Entry extends { readonly facts: Facts }> {
       return views;
     }
     publish(entries);
-    const [live, fixed] = await Promise.all([
+    const [policies, live, fixed] = await Promise.all([
+      this.#options.policies(),
       liveSessions(this.#options.db, ids),
       this.#hasLists ? staticAddressesOf(this.#options.db, ids) : [],
     ]);
     const sessions = Map.groupBy(live, (session) => session.subscriberId);
     const addresses = Map.groupBy(fixed, (address) => address.subscriberId);
     const at = this.#options.clock();
-    const policy = this.#options.policy();
     const nases = this.#options.nases();
     for (const { facts } of entries) {
       const id = facts.subscriberId;
       try {
+        const policy = policyFor(policies, id);
         views.set(id, assess(facts, sessions.get(id) ?? [], addresses.get(id) ?? [], policy, nases, at));
       } catch (error) {
         views.set(id, faultOf(error));
@@ -276,7 +278,8 @@ export class Crew<Entry extends { readonly facts: Facts }> {
         held.validBelow = view.validBelow;
       }
       if (!lane.wantsAgain(id)) held.lanes.delete(keyOf(router));
-      if (held.lanes.size === 0) {
+      // Once stopped a turn may have left things undone: it stays held, and the stop makes it due again.
+      if (held.lanes.size === 0 && !this.#stopped) {
         this.#held.delete(id);
         settlement = this.#settlementOf(held);
       }

@@ -1,12 +1,13 @@
 import type { Decision } from '#domain/decision';
+import type { NasVendor } from '#domain/policy';
 
 /**
  * The port through which enforcement reaches a NAS. The loop knows no protocol: it asks for one of three things and gets
  * one of six answers, always as a value; an implementation never throws for what a NAS or the network does.
  */
 export type NasDriver = {
-  /** Make a live session as decided: rate and address-list. Not for `denied`. */
-  coa(session: DrivenSession, decision: Decision): Promise<Answer>;
+  /** Make a live session as decided: rate and address-list, in the words of its NAS's make. Not for `denied`. */
+  coa(session: DrivenSession, decision: Decision, vendor: NasVendor): Promise<Answer>;
   /** End the session; the line dials again and is answered afresh. */
   disconnect(session: DrivenSession): Promise<Answer>;
   /** Ask whether the session lives, and change nothing. */

@@ -1,6 +1,6 @@
 import type { Clock } from '#domain/clock';
 import type { Facts } from '#domain/facts';
-import type { Policy } from '#domain/policy';
+import type { Policies } from '#domain/rollout';
 import { type Instant, NEVER, SECOND } from '#domain/time';
 import type { EnforcedNas } from '#enforcement/assess';
 import { Crew } from '#enforcement/crew';
@@ -21,8 +21,11 @@ export type Alarm = (at: Instant, work: () => void) => () => void;
 export type LoopOptions<Entry extends { readonly facts: Facts }> = {
   readonly db: Database;
   readonly clock: Clock;
-  /** The policy in force. After a new one, call `sweep` with a spread of 0 or so. */
-  readonly policy: () => Policy;
+  /**
+   * The policies in force, not older than this call: who was made due for a new policy must not be looked at with the old
+   * one. Throws `Unavailable`.
+   */
+  readonly policies: () => Promise<Policies>;
   readonly nases: () => ReadonlyMap<number, EnforcedNas>;
   readonly driver: NasDriver;
   /** The way to address-lists; left out, static lines are not looked after. */
@@ -66,7 +69,8 @@ export type LoopStatus = {
   readonly lists: readonly LaneStatus[];
 };
 
-const LEASE_MS = 30 * SECOND;
+/** With a look each third of it, the claims of a node that died or stands still are another's within 8 s. */
+const LEASE_MS = 6 * SECOND;
 const CLAIM_AT_ONCE = 500;
 const TROUBLE_MS = SECOND;
 
@@ -111,7 +115,7 @@ export async function startLoop<Entry extends { readonly facts: Facts }>(options
     // Claims that lapse are found by looking from time to time; the rest has its instant (PostgreSQL's clock is finer
     // than ours by three digits, hence the next millisecond).
     const next = (await earliestDue(db)) ?? NEVER;
-    arm(Math.min(next + 1, clock() + leaseMs / 2));
+    arm(Math.min(next + 1, clock() + leaseMs / 3));
   };
   const wake = () => {
     if (stopped) return;

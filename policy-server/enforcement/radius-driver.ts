@@ -1,28 +1,29 @@
 import { isIPv4 } from 'node:net';
 import { assert } from '#domain/assert';
 import type { Decision } from '#domain/decision';
+import type { NasVendor } from '#domain/policy';
 import { say } from '#domain/say';
 import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
 import { ADDRESS_BITS, liesIn, parsePrefix } from '#radius/address';
 import type { CoaClient, CoaOutcome, CoaTarget } from '#radius/coa-client';
 import { printOutcome } from '#radius/coa-client';
-import { MIKROTIK_VENDOR, mikrotikRateLimit } from '#radius/mikrotik';
 import { Code, Secret, type Writer } from '#radius/packet';
+import { encodeAttributes } from '#radius/template';
+import { liveAttributes } from '#radius/vendors';
 import type { LoadedNas } from '#storage/facts';
 
 const ATTRIBUTE = { userName: 1, framedIpAddress: 8, callingStationId: 31, acctSessionId: 44 } as const;
-const MIKROTIK = { rateLimit: 8, addressList: 19 } as const;
 
 /**
  * Drives a NAS by RFC 5176. A session is named by User-Name and Acct-Session-Id together (User-Name alone would hit
  * every session of that user), and by nothing else unless the NAS asks for more: no NAS-IP-Address (behind a NAT it is
  * wrong, and a NAS refuses with 403), no Service-Type (it would mean Authorize-Only). A CoA carries the rate and the
- * address-list. Session-Timeout is left out: whether RouterOS counts a new one from the session's start or from its
+ * address-list, in the attributes of the NAS's make. Session-Timeout is left out: whether RouterOS counts a new one from the session's start or from its
  * arrival is not documented, and what the session was given at its start only makes it dial once more.
  *
  * `targetOf` gives where the router that holds a session takes CoA; null when that is not known (see `coaTargets`).
  */
-export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSession) => CoaTarget | null): NasDriver {
+export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSession) => RoutedTarget | null): NasDriver {
   const evidence = new Evidence();
 
   /** Sends once; with more identification if the NAS says that what it got is not enough (402, 508). */
@@ -35,6 +36,7 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
         code,
         write: (packet) => {
           identify(packet, session);
+          if (target.router !== undefined) nameRouter(packet, target.router);
           write(packet);
         },
       });
@@ -47,16 +49,10 @@ export function radiusDriver(client: CoaClient, targetOf: (session: DrivenSessio
 
   const disconnect = (session: DrivenSession) => ask(session, 'disconnect', nothing);
   const probe = (session: DrivenSession) => ask(session, 'probe', nothing);
-  const coa = async (session: DrivenSession, decision: Decision): Promise<Answer> => {
-    const { rate, addressList } = decision;
-    assert(
-      rate !== null && addressList !== null,
-      'a CoA tells a rate and an address-list; who is denied is disconnected',
-    );
-    const answer = await ask(session, 'coa', (packet) => {
-      packet.addVendorText(MIKROTIK_VENDOR, MIKROTIK.rateLimit, mikrotikRateLimit(rate));
-      packet.addVendorText(MIKROTIK_VENDOR, MIKROTIK.addressList, addressList);
-    });
+  const coa = async (session: DrivenSession, decision: Decision, vendor: NasVendor): Promise<Answer> => {
+    assert(decision.rate !== null, 'a CoA tells a rate and an address-list; who is denied is disconnected');
+    const told = encodeAttributes(liveAttributes(decision, vendor));
+    const answer = await ask(session, 'coa', (packet) => packet.addEncoded(told));
     if (answer.is !== 'doubtful') return answer;
     const alive = await probe(session);
     const said = say`${answer.said}, then to a probe: ${alive.said}`;
@@ -81,6 +77,13 @@ function identifyFully(packet: Writer, session: DrivenSession): void {
   if (session.framedIp !== null && isIPv4(session.framedIp))
     packet.addIpv4(ATTRIBUTE.framedIpAddress, session.framedIp);
   if (session.mac !== null) packet.addText(ATTRIBUTE.callingStationId, session.mac);
+}
+
+/** `router`: behind a proxy, the address by which the proxy knows which router is meant. */
+export type RoutedTarget = CoaTarget & { readonly router?: string };
+
+function nameRouter(packet: Writer, router: string): void {
+  packet.addEncoded(encodeAttributes([[isIPv4(router) ? 'NAS-IP-Address' : 'NAS-IPv6-Address', router]]));
 }
 
 /** What a router has shown it can do: the weight of its 406. */
@@ -143,14 +146,18 @@ function meaningOf(kind: Kind, outcome: CoaOutcome, shown: Shown): Answer['is'] 
  */
 export function coaTargets(
   nases: readonly LoadedNas[],
-): (session: Pick<DrivenSession, 'nasId' | 'nasAddress'>) => CoaTarget | null {
-  const targets = new Map(nases.map((nas) => [nas.id, { block: parsePrefix(nas.address), target: targetOf(nas) }]));
+): (session: Pick<DrivenSession, 'nasId' | 'nasAddress'>) => RoutedTarget | null {
+  const byId = new Map(nases.map((nas) => [nas.id, { nas, block: parsePrefix(nas.address), target: targetOf(nas) }]));
   return ({ nasId, nasAddress }) => {
-    const found = targets.get(nasId);
+    const found = byId.get(nasId);
     if (found === undefined) return null;
-    const { block, target } = found;
-    if (block.bits === ADDRESS_BITS) return target;
-    return liesIn(nasAddress, block) ? { ...target, address: nasAddress } : null;
+    const { nas, block, target } = found;
+    const single = block.bits === ADDRESS_BITS;
+    if (!single && !liesIn(nasAddress, block)) return null;
+    const router = single ? target.address : nasAddress;
+    if (nas.coaViaId === null) return { ...target, address: router };
+    const via = byId.get(nas.coaViaId);
+    return via === undefined ? null : { ...via.target, router };
   };
 }
 

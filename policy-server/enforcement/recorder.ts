@@ -7,6 +7,7 @@ import {
   closeGone,
   type EndingSession,
   recordActs,
+  recordDoubt,
   recordEnding,
   recordTold,
   type ToldSession,
@@ -17,6 +18,8 @@ import { type ListedAddress, recordListed } from '#storage/static-addresses';
 export type Turn = {
   readonly acts: readonly Act[];
   readonly told: readonly ToldSession[];
+  /** Sessions of which it is not known any more what their NAS holds. */
+  readonly doubtful: readonly number[];
   readonly ending: readonly EndingSession[];
   /** Sessions the NAS no longer knows. */
   readonly gone: readonly number[];
@@ -112,6 +115,10 @@ export class Recorder {
     const at = this.#clock();
     await this.#db.transaction(async (tx) => {
       // Sessions before due rows: the order in which the accounting intake locks them.
+      await recordDoubt(
+        tx,
+        turns.flatMap((turn) => turn.doubtful),
+      );
       await recordTold(
         tx,
         turns.flatMap((turn) => turn.told),

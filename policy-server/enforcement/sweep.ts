@@ -1,6 +1,6 @@
 import type { Facts } from '#domain/facts';
-import type { Policy } from '#domain/policy';
 import { type Told, toldOf } from '#domain/reconcile';
+import { type Policies, policyFor } from '#domain/rollout';
 import { say } from '#domain/say';
 import { type Instant, SECOND } from '#domain/time';
 import { assess, type EnforcedNas, type Step } from '#enforcement/assess';
@@ -12,8 +12,7 @@ const SWEEP_AT_ONCE = 5_000;
 
 /**
  * Makes everybody with a live session or a static address due at a random instant within `spreadMs` from `at`: the guarantee behind the hints,
- * spread so that 100,000 sessions do not all come at once. With a spread of 0 after a new policy, all are due now (the
- * lanes still keep each NAS's pace). Returns how many were marked; those due sooner, or failing and backing off, are not.
+ * spread so that 100,000 sessions do not all come at once. Returns how many were marked; those due sooner, or failing and backing off, are not.
  */
 export async function sweep(db: Database, at: Instant, spreadMs: number): Promise<number> {
   let marked = 0;
@@ -44,7 +43,7 @@ export type Drift = {
 export type DriftOptions = {
   readonly db: Database;
   readonly loadEntries: (subscriberIds: readonly number[]) => Promise<readonly { readonly facts: Facts }[]>;
-  readonly policy: Policy;
+  readonly policies: Policies;
   readonly nases: ReadonlyMap<number, EnforcedNas>;
   readonly at: Instant;
   readonly filter?: Omit<SessionFilter, 'after' | 'limit'>;
@@ -71,9 +70,11 @@ async function driftOf(options: DriftOptions, page: readonly LiveSession[]): Pro
   const drifting: Omit<Drift, 'survivedDisconnects'>[] = [];
   for (const { facts } of entries) {
     const sessions = sessionsOf.get(facts.subscriberId) ?? [];
-    for (const step of assess(facts, sessions, [], options.policy, options.nases, options.at).steps) {
+    const policy = policyFor(options.policies, facts.subscriberId);
+    for (const step of assess(facts, sessions, [], policy, options.nases, options.at).steps) {
       const found = judge(step, options.at);
-      if (found !== null) drifting.push({ session: step.session, decided: toldOf(step.decision), ...found });
+      if (found !== null)
+        drifting.push({ session: step.session, decided: toldOf(step.decision, step.vendor), ...found });
     }
   }
   const keys = drifting.map((drift) => drift.session.key);

@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Condition, defaultPolicy, parsePolicy, type Rule, WALLED_RATE } from '#domain/policy';
 import type { Desk } from '#operations/desk';
 import { change } from '#storage/change';
+import { sweepDue } from '#storage/due';
 import { lockPolicies, policyInForce, publishPolicy } from '#storage/policy';
+import { activeRollout } from '#storage/rollouts';
 
 /** What the start came to: there was no policy, or it was a default of an earlier version, untouched. */
 export type FirstPolicy = {
@@ -27,6 +29,7 @@ export async function firstPolicy(desk: Desk): Promise<FirstPolicy> {
       await lockPolicies(tx);
       const now = await policyInForce(tx);
       if (now?.id !== found?.id) throw new PublishedMeanwhile();
+      if ((await activeRollout(tx)) !== null) throw new RollingOut();
       const note = needed === 'published' ? 'the default' : 'the default of this version, in place of the one before';
       const at = new Date(desk.clock());
       const id = await publishPolicy(tx, { document, note, createdBy: desk.actor, at });
@@ -36,12 +39,24 @@ export async function firstPolicy(desk: Desk): Promise<FirstPolicy> {
   } catch (error) {
     // Another node was first; what it published is looked at like any other.
     if (error instanceof PublishedMeanwhile) return firstPolicy(desk);
+    // Somebody's own policy is about to take its place: it is left to that.
+    if (error instanceof RollingOut) return { did: 'nothing', lacks: lacking(desk, found?.document) };
     throw error;
   }
+  await lookAtEverybody(desk);
   return { did: needed, lacks: [] };
 }
 
+const LINES_AT_ONCE = 5_000;
+
+/** Whoever is online is due; should that break off, the sweep makes up for it. */
+async function lookAtEverybody({ db, clock }: Desk): Promise<void> {
+  for (let after: number | null = 0; after !== null; )
+    after = (await sweepDue(db, clock(), 0, after, LINES_AT_ONCE)).last;
+}
+
 class PublishedMeanwhile extends Error {}
+class RollingOut extends Error {}
 
 function neededFor(desk: Desk, document: unknown): 'published' | 'renewed' | null {
   if (document === undefined) return 'published';

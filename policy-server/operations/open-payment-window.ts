@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { type NoWindow, type PaymentWindow, paymentWindow } from '#domain/payment-window';
 import { printInstant } from '#domain/print';
+import { policyFor } from '#domain/rollout';
 import { say } from '#domain/say';
 import { type Instant, MINUTE } from '#domain/time';
 import { actingSubscriber, type Desk } from '#operations/desk';
@@ -12,7 +13,7 @@ import { change } from '#storage/change';
 import type { Queryable } from '#storage/database';
 import { loadFacts } from '#storage/facts';
 import { insertOpening, waitingIntent } from '#storage/payment-openings';
-import { currentPolicyOf } from '#storage/policy';
+import { currentPolicies } from '#storage/policy';
 import { findSubscriberAccount } from '#storage/subscribers';
 
 export const openPaymentWindowSchema = z.object({ subscriberId: rowNumber('a subscriber') });
@@ -81,7 +82,7 @@ export async function windowOf(
 ): Promise<PaymentWindow | NoWindow> {
   const facts = (await loadFacts(q, [subscriberId])).get(subscriberId);
   if (facts === undefined) return noSubscriberOfNumber(subscriberId);
-  return paymentWindow(facts, await currentPolicyOf(q, zone), at);
+  return paymentWindow(facts, policyFor(await currentPolicies(q, zone), facts.subscriberId), at);
 }
 
 class OpenAlready extends Error {

@@ -67,7 +67,7 @@ async function audited<Result>(
       await mark(tx, unmarked);
     },
     markNas: (nasId) => markTopic(tx, 'nas', nasId),
-    markPolicy: (revisionId) => markTopic(tx, 'policy', revisionId),
+    markPolicy: (revisionId) => markPolicies(tx, revisionId),
   });
   if (why.nothing === true) return result;
   const [only] = marked.size === 1 ? marked : [];
@@ -101,6 +101,9 @@ with locked as materialized (
   on conflict (subscriber_id) do update set due_at = excluded.due_at, claimed_until = null, attempts = 0
 )
 select pg_notify('${CHANGE_CHANNEL}', '')`;
+
+/** Says, inside the caller's transaction, that lines are decided by other policies: every node reads them again. */
+export const markPolicies = (q: Queryable, revisionId: number): Promise<void> => markTopic(q, 'policy', revisionId);
 
 async function markTopic(q: Queryable, topic: 'nas' | 'policy', key: number): Promise<void> {
   await q.query(

@@ -63,7 +63,7 @@ export type Settlement = {
  * than what the other told it.
  */
 export async function settleDue(db: Queryable, settlements: readonly Settlement[], at: Instant): Promise<void> {
-  const sorted = settlements.toSorted((a, b) => a.claim.subscriberId - b.claim.subscriberId);
+  const sorted = oneEach(settlements, at).toSorted((a, b) => a.claim.subscriberId - b.claim.subscriberId);
   await db.execute(
     `update due set
        due_at = case when not s.ours then least(due.due_at, $8::timestamptz)
@@ -94,6 +94,21 @@ export async function settleDue(db: Queryable, settlements: readonly Settlement[
     ],
     'due-settle',
   );
+}
+
+/**
+ * One of each subscriber, for an update takes only one. Where a look ended while what the look before it had said was still
+ * being written down, that later look did not know of it: the subscriber is due again.
+ */
+function oneEach(settlements: readonly Settlement[], at: Instant): Settlement[] {
+  const each = new Map<number, Settlement>();
+  for (const settlement of settlements) {
+    const { subscriberId } = settlement.claim;
+    const before = each.get(subscriberId);
+    const acted = before?.acted === true;
+    each.set(subscriberId, acted ? { ...settlement, acted, dueAt: Math.min(settlement.dueAt, at) } : settlement);
+  }
+  return [...each.values()];
 }
 
 /** When the first unclaimed row is due; null when there is none. May lie in the past, or be NEVER. */

@@ -46,7 +46,8 @@ export async function setMoveUndone(q: Queryable, subscriberId: number, at: Inst
 
 /**
  * Gives revoked grants back as new ones of the same plan revisions, up to their original ends (what ended meanwhile
- * is left out). What was used of an allowance stays used.
+ * is left out). What was used of an allowance stays used, and what was used today, this week and this month is no more than
+ * that: of a grant that was never metered nothing, though it begins anew.
  */
 export async function giveGrantsBack(
   q: Queryable,
@@ -56,8 +57,11 @@ export async function giveGrantsBack(
 ): Promise<GivenBack[]> {
   return q.query<GivenBack>(
     `with given as (
-       insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, used_bytes)
-       select subscriber_id, plan_revision_id, greatest(starts_at, $3::timestamptz), ends_at, used_bytes from grants
+       insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, used_bytes, metered_at, metered_bases)
+       select subscriber_id, plan_revision_id, greatest(starts_at, $3::timestamptz), ends_at, used_bytes,
+              case when used_bytes > 0 then coalesce(metered_at, starts_at) end,
+              case when used_bytes > 0 then coalesce(metered_bases, array_fill(used_bytes, array[6])) end
+         from grants
         where subscriber_id = $1 and id = any($2::bigint[]) and ends_at > $3::timestamptz order by id
        returning id, plan_revision_id, starts_at, ends_at
      )

@@ -154,6 +154,19 @@ export async function recordTold(db: Queryable, told: readonly ToldSession[]): P
   );
 }
 
+/**
+ * A CoA was sent and not answered: what the NAS holds is not known, so that whatever is decided next is told to it, also what
+ * it held before.
+ */
+export async function recordDoubt(db: Queryable, sessionIds: readonly number[]): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await db.execute(
+    'update session set told_live = null where id = any($1::bigint[]) and ended_at is null',
+    [sessionIds],
+    'session-doubt',
+  );
+}
+
 /** A Disconnect was acknowledged at `at`: the session should be over. Accounting that shows it alive takes this back. */
 export type EndingSession = { readonly sessionId: number; readonly at: Instant };
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { onlyPolicy } from '#domain/rollout';
 import { DAY, HOUR } from '#domain/time';
 import type { ListAnswer, ListDriver, ListedLine } from '#enforcement/list-driver';
-import { active, driver, eventually, network, start, stateOf, time, useLoop } from '#test/enforcement/harness';
-import { WALLED } from '#test/enforcement/network';
+import { active, eventually, network, start, stateOf, time, useLoop } from '#test/enforcement/harness';
+import { POLICY, WALLED } from '#test/enforcement/network';
 
 useLoop();
 
@@ -118,10 +119,9 @@ test('a policy may tell routers apart: each address is decided with the router i
     [budi, south],
   );
   const lists = new ScriptedLists();
-  const { policy } = network.options(driver, time);
-  const [suspended, ...rules] = policy().rules;
+  const [suspended, ...rules] = POLICY.rules;
   const special = { ...suspended!, name: 'south', when: { is: 'nas', name: 'nas2' } } as const;
-  await start({ lists, policy: () => ({ ...policy(), rules: [special, ...rules] }) });
+  await start({ lists, policies: async () => onlyPolicy({ ...POLICY, rules: [special, ...rules] }) });
   await network.mark([budi!]);
   await eventually(() => lists.calls.length).toBe(2);
   expect(lists.calls.map(({ nasId, list }) => [nasId, list])).toEqual([

@@ -1,3 +1,4 @@
+import { onlyPolicy } from '#domain/rollout';
 import { startLoop } from '#enforcement/loop';
 import { openDatabase } from '#storage/database';
 import { loadEntries } from '#storage/facts';
@@ -12,11 +13,11 @@ const ack = async () => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   return { is: 'done', said: 'ack' } as const;
 };
-const nases = new Map([[Number(nasId), { name: 'nas1', tags: [], coaPerSecond: 100 }]]);
+const nases = new Map([[Number(nasId), { name: 'nas1', tags: [], vendor: 'mikrotik' as const, coaPerSecond: 100 }]]);
 await startLoop({
   db,
   clock: Date.now,
-  policy: () => POLICY,
+  policies: async () => onlyPolicy(POLICY),
   nases: () => nases,
   driver: { coa: ack, disconnect: ack, probe: ack },
   loadEntries: (ids) => loadEntries(db, sealer, ids),

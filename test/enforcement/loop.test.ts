@@ -86,6 +86,21 @@ describe('facts change', () => {
     expect(driver.calls.length).toBe(2);
   });
 
+  test('a CoA that nobody answered may have been carried out: who is decided as before is told so', async () => {
+    const nas = await network.nas();
+    const [budi] = await network.lines(nas, 1, null, walled);
+    driver.answer = () => silent;
+    await start();
+    const until = time.clock() + MINUTE;
+    await network.grant(budi!, time.clock(), until);
+    await eventually(async () => (await stateOf(budi!))?.attempts).toBe(1);
+    expect(driver.said()).toEqual([`coa line${nas}-0: ${ACTIVE}`]);
+    driver.answer = () => done;
+    time.moveTo(until);
+    await eventually(() => driver.said().at(-1)).toBe(`coa line${nas}-0: ${WALLED}`);
+    await eventually(async () => (await stateOf(budi!))?.told).toBe(WALLED);
+  });
+
   test('nothing is said to a session that is as decided', async () => {
     const nas = await network.nas();
     const until = Math.floor(time.clock() / 1000) * 1000 + DAY;

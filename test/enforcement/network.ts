@@ -5,6 +5,7 @@ import { decide } from '#domain/decide';
 import type { Decision } from '#domain/decision';
 import { defaultPolicy } from '#domain/policy';
 import { type Told, toldOf } from '#domain/reconcile';
+import { onlyPolicy } from '#domain/rollout';
 import { DAY, type Instant } from '#domain/time';
 import type { EnforcedNas } from '#enforcement/assess';
 import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
@@ -74,7 +75,7 @@ export class Network {
       id,
       testSealer().seal(SECRET, nasSecretAad(id)),
     ]);
-    this.nases.set(id, { name, tags: [], coaPerSecond, port: options.port ?? 3799 });
+    this.nases.set(id, { name, tags: [], vendor: 'mikrotik', coaPerSecond, port: options.port ?? 3799 });
     return id;
   }
 
@@ -134,12 +135,12 @@ export class Network {
   }
 
   /** A payment, as operations do it: a grant from now for 30 days, marked. */
-  async grant(subscriberId: number, from: Instant): Promise<void> {
+  async grant(subscriberId: number, from: Instant, until: Instant = from + 30 * DAY): Promise<void> {
     const revision = await this.plan();
     await change(this.db, { actor: 'test', why: 'grant plan' }, async (tx) => {
       await tx.execute(
         `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at) values ($1, $2, $3::timestamptz, $4::timestamptz)`,
-        [subscriberId, revision, timestamp(from), timestamp(from + 30 * DAY)],
+        [subscriberId, revision, timestamp(from), timestamp(until)],
       );
       await tx.mark([subscriberId]);
     });
@@ -200,7 +201,7 @@ export class Network {
   options(driver: NasDriver, time: { clock: () => Instant; alarm?: Alarm }): LoopOptions<LoadedEntry> {
     return {
       db: this.db,
-      policy: () => POLICY,
+      policies: async () => onlyPolicy(POLICY),
       nases: () => this.nases,
       driver,
       loadEntries: (ids) => loadEntries(this.db, testSealer(), ids),

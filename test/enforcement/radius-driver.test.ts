@@ -72,7 +72,7 @@ describe('what is asked', () => {
 
   test('O08 a CoA names the session and carries rate (upload first) and list, and nothing else', async () => {
     const { nas, driver } = await nasSaying({});
-    expect(await driver.coa(session('budi'), decision)).toEqual({ is: 'done', said: 'ack' });
+    expect(await driver.coa(session('budi'), decision, 'mikrotik')).toEqual({ is: 'done', said: 'ack' });
     const { bytes } = nas.heard[0]!;
     expect(bytes[0]).toBe(Code.coaRequest);
     const sent = attributesOf(bytes);
@@ -80,6 +80,17 @@ describe('what is asked', () => {
     expect(sent.get(44)!.toString('latin1')).toBe('81A0000f');
     expect(bytes.includes('10000k/20000k')).toBe(true);
     expect(bytes.includes('prepaid-active')).toBe(true);
+  });
+
+  test('a NAS of another make is told in its own attributes', async () => {
+    const { nas, driver } = await nasSaying({});
+    await driver.coa(session('budi'), decision, 'accel-ppp');
+    await driver.coa(session('budi'), { ...decision, attributes: [] }, 'accel-ppp');
+    await driver.coa(session('budi'), { ...decision, attributes: [] }, 'generic');
+    const filters = nas.heard.map(({ bytes }) => attributesOf(bytes).get(11)!.toString());
+    expect(filters).toEqual(['x', '20000/10000', 'prepaid-active']);
+    const vendors = nas.heard.map(({ bytes }) => attributesOf(bytes).get(26)?.readUInt32BE(0));
+    expect(vendors).toEqual([undefined, undefined, 14122]);
   });
 
   test('O07 a Disconnect and a probe carry identification only', async () => {
@@ -106,7 +117,7 @@ describe('what is asked', () => {
 
   test('a session whose router is not known is not asked about, and that is said', async () => {
     const driver = driverOn(() => null);
-    expect(await driver.coa(session('budi'), decision)).toEqual({
+    expect(await driver.coa(session('budi'), decision, 'mikrotik')).toEqual({
       is: 'cannot',
       said: 'not asked: the address of its router is not known',
     });
@@ -118,6 +129,9 @@ describe('what is asked', () => {
       secret: new SecretText('s'),
       coaPort: 1700,
       coaPerSecond: 50,
+      vendor: 'mikrotik' as const,
+      proxy: false,
+      coaViaId: null,
       tags: [],
       swapOctets: false,
     };
@@ -173,13 +187,13 @@ describe('what an answer means', () => {
 
   test('406 to a CoA from a NAS that changes other sessions: the session is gone', async () => {
     const { driver } = await nasSaying({ hilang: 406 });
-    await driver.coa(session('budi'), decision);
-    expect((await driver.coa(session('hilang'), decision)).is).toBe('gone');
+    await driver.coa(session('budi'), decision, 'mikrotik');
+    expect((await driver.coa(session('hilang'), decision, 'mikrotik')).is).toBe('gone');
   });
 
   test('406 to a CoA from a NAS that finds the session but cannot change it: Disconnect it', async () => {
     const { driver } = await nasSaying({}, { budi: 406 });
-    expect(await driver.coa(session('budi'), decision)).toEqual({
+    expect(await driver.coa(session('budi'), decision, 'mikrotik')).toEqual({
       is: 'cannot',
       said: 'nak 406 unsupported extension, then to a probe: ack',
     });
@@ -187,13 +201,13 @@ describe('what an answer means', () => {
 
   test('406 to everything from a NAS that never acknowledged anything proves nothing', async () => {
     const { driver } = await nasSaying({ budi: 406 });
-    expect((await driver.coa(session('budi'), decision)).is).toBe('cannot');
+    expect((await driver.coa(session('budi'), decision, 'mikrotik')).is).toBe('cannot');
     expect((await driver.disconnect(session('budi'))).is).toBe('doubtful');
   });
 
   test('what one NAS has shown says nothing about another, nor one router of a block about its neighbour', async () => {
     const { driver } = await nasSaying({ hilang: 406 });
-    await driver.coa(session('budi', 1), decision);
+    await driver.coa(session('budi', 1), decision, 'mikrotik');
     expect((await driver.disconnect(session('hilang', 2))).is).toBe('doubtful');
     expect((await driver.disconnect({ ...session('hilang', 1), nasAddress: '127.0.0.2' })).is).toBe('doubtful');
     expect((await driver.disconnect(session('hilang', 1))).is).toBe('gone');
@@ -226,9 +240,9 @@ describeWithFreeRadius('a real FreeRADIUS as the NAS', () => {
   });
 
   test('believes our CoA and Disconnect, sees what we meant, and its ACK and NAK are taken', async () => {
-    expect(await driver.coa(session('budi'), decision)).toEqual({ is: 'done', said: 'ack' });
+    expect(await driver.coa(session('budi'), decision, 'mikrotik')).toEqual({ is: 'done', said: 'ack' });
     expect(await driver.disconnect(session('budi'))).toEqual({ is: 'done', said: 'ack' });
-    expect((await driver.coa(session('hilang'), decision)).said).toBe('nak 503 session context not found');
+    expect((await driver.coa(session('hilang'), decision, 'mikrotik')).said).toBe('nak 503 session context not found');
     expect((await driver.disconnect(session('tidak-bisa'))).said).toBe('nak 401 unsupported attribute');
     const received = await radius.received();
     expect(received.map(({ type, attributes }) => [type, attributes['User-Name']])).toEqual([

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { onlyPolicy } from '#domain/rollout';
 import { DAY, HOUR, MINUTE } from '#domain/time';
 import { type Drift, findDrift, sweep } from '#enforcement/sweep';
 import type { Database } from '#storage/database';
@@ -62,7 +63,7 @@ describe('sweep', () => {
 describe('session list --drift', () => {
   const drift = async (at = Date.now()): Promise<Drift[]> => {
     const loadFacts = (ids: readonly number[]) => loadEntries(network.db, testSealer(), ids);
-    const options = { db: network.db, loadEntries: loadFacts, policy: POLICY, nases: network.nases, at };
+    const options = { db: network.db, loadEntries: loadFacts, policies: onlyPolicy(POLICY), nases: network.nases, at };
     const found: Drift[] = [];
     for await (const one of findDrift(options)) found.push(one);
     return found;

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { Facts } from '#domain/facts';
 import { LONGEST_GRACE_DAYS } from '#domain/policy';
 import { DAY } from '#domain/time';
+import type { Metered } from '#domain/usage-period';
 import { json, timestamp } from '#storage/database';
 import { loadAllEntries, loadEntries, loadFacts, loadNases } from '#storage/facts';
 import { createMasterKey, loadMasterKey, nasSecretAad, subscriberPasswordAad } from '#storage/secrets';
@@ -25,6 +26,7 @@ const grant = fc.record({
   days: fc.integer({ min: 1, max: 120 }),
   revokedAt: fc.option(instant),
   usedBytes: fc.nat(10 ** 12),
+  metered: fc.option(fc.record({ lastAt: instant, bases: fc.array(fc.nat(10 ** 12), { minLength: 6, maxLength: 6 }) })),
   revision: fc.integer({ min: 1, max: 3 }),
 });
 const invoice = fc.record({
@@ -133,7 +135,14 @@ async function insert(
   sealer: ReturnType<typeof loadMasterKey>,
   id: number,
   made: Made,
-  grants: readonly { from: number; days: number; revokedAt: number | null; usedBytes: number; revision: number }[],
+  grants: readonly {
+    from: number;
+    days: number;
+    revokedAt: number | null;
+    usedBytes: number;
+    metered: Metered | null;
+    revision: number;
+  }[],
 ): Promise<Facts> {
   await db.query(
     `insert into subscriber (id, username, password_sealed, billing, tags, suspended_at, version)
@@ -150,16 +159,26 @@ async function insert(
   );
   const inForceOnce: Facts['grants'][number][] = [];
   let chargedBytes = 0;
-  for (const { from, days, revokedAt, usedBytes, revision } of grants) {
+  for (const { from, days, revokedAt, usedBytes, metered, revision } of grants) {
     const end = from + days * DAY;
     const [row] = await db.query<{ id: number }>(
-      `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, revoked_at, used_bytes)
-       values ($1, $2, $3, $4, $5, $6) returning id`,
-      [id, revision, timestamp(from), timestamp(end), timestamp(revokedAt), usedBytes],
+      `insert into grants (subscriber_id, plan_revision_id, starts_at, ends_at, revoked_at, used_bytes,
+                           metered_at, metered_bases)
+       values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
+      [
+        id,
+        revision,
+        timestamp(from),
+        timestamp(end),
+        timestamp(revokedAt),
+        usedBytes,
+        timestamp(metered?.lastAt ?? null),
+        metered?.bases ?? null,
+      ],
     );
     chargedBytes += usedBytes;
     const until = revokedAt === null ? end : Math.min(end, revokedAt);
-    if (until > from) inForceOnce.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes });
+    if (until > from) inForceOnce.push({ id: row!.id, plan: PLANS[revision]!, from, until, usedBytes, metered });
   }
   const owed: number[] = [];
   for (const { kind, dueAt, settled, voided } of made.invoices) {

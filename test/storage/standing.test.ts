@@ -16,6 +16,7 @@ const grant = (from: Instant, until: Instant, usedBytes = 0, allowanceBytes: num
   from,
   until,
   usedBytes,
+  metered: null,
 });
 const stands = (grants: Grant[], suspendedSince: Instant | null = null) => standing({ grants, suspendedSince }, AT);
 
@@ -102,6 +103,7 @@ describe('the same in SQL', () => {
         from: AT + from * HOUR,
         until: Math.min(endless ? NEVER : AT + (from + length) * HOUR, revoked === null ? NEVER : AT + revoked * HOUR),
         usedBytes: used,
+        metered: null,
       }))
       .filter(({ from, until }) => from < until);
 
