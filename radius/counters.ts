@@ -3,6 +3,10 @@ import { DROP_REASONS, type DropReason, REJECT_REASONS, type RejectReason } from
 /** What happened since the start, counted by its reason. Never reset: whoever reads takes differences. */
 export class Counters {
   accepts = 0;
+  /** Answers to FreeRADIUS' rlm_rest that let in whoever has the password. */
+  restAuthorized = 0;
+  /** HTTP requests that got no answer of use: without the token, malformed, of an unknown NAS, while we cannot know. */
+  restRefused = 0;
   duplicatesAnswered = 0;
   accountingReceived = 0;
   accountingAnswered = 0;

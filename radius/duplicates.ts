@@ -92,6 +92,11 @@ export class Duplicates {
     return this.#words[this.#wordOf(this.#positions[entry]!) + LENGTH]! < 0;
   }
 
+  /** Of an entry just found: how long ago its request was first read, in milliseconds. */
+  ageOf(entry: number, nowMs: number): number {
+    return (nowMs - this.#words[this.#wordOf(this.#positions[entry]!) + BORN_MS]!) | 0;
+  }
+
   /** Of an entry just found or kept. */
   lengthOf(entry: number): number {
     return Math.abs(this.#words[this.#wordOf(this.#positions[entry]!) + LENGTH]!);
