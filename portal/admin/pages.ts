@@ -14,6 +14,7 @@ import { messagesPage } from '#portal/admin/messages/messages';
 import { migratePage } from '#portal/admin/migrate/migrate';
 import { packagesPage } from '#portal/admin/packages/packages';
 import { paymentsPage } from '#portal/admin/payments/payments';
+import { policyPage } from '#portal/admin/policy/policy';
 import { promosPage } from '#portal/admin/promos/promos';
 import { purchasesPage } from '#portal/admin/purchases/purchases';
 import { redirectPage } from '#portal/admin/redirect/redirect';
@@ -46,6 +47,7 @@ export function adminPages(doors: Doors): void {
   invoicesPage(doors);
   paymentsPage(doors);
   promosPage(doors);
+  policyPage(doors);
   ledgerPage(doors);
   auditPage(doors);
   packagesPage(doors);

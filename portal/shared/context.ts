@@ -33,6 +33,8 @@ export type PageOptions = {
   readonly forwardTo?: string;
   /** The page of staff draws charts: what they need is loaded. */
   readonly charts?: true;
+  /** The page shows a document of policy: what its editor needs is loaded. */
+  readonly policy?: true;
 };
 
 /** What one request of a page is answered with and from: who asks, in which language, and the means to answer. */
@@ -142,6 +144,7 @@ export class Context {
       forwardTo: options.forwardTo ?? null,
       home: /^\/customer(?=[/?]|$)/.test(this.request.url) ? '/customer' : '/prepaid/portal/home',
       charts: options.charts ?? false,
+      policy: options.policy ?? false,
       otherLanguage: this.language === 'id' ? 'en' : 'id',
       here: encodeURIComponent(this.#here(options.status ?? 200)),
       loggedIn: this.#portal !== null,
@@ -158,6 +161,11 @@ export class Context {
   /** Answers with a piece of a page, for a script that puts it in its place. */
   part(template: string, model: object): FastifyReply {
     return this.reply.type('text/html; charset=utf-8').send(renderPart(this.view, template, model));
+  }
+
+  /** A piece of a page as text, for an answer that holds more. */
+  piece(template: string, model: object): string {
+    return renderPart(this.view, template, model);
   }
 
   /** Sends the browser on (303) to a path of ours; `flash` is a text that the next page shows at its top. */

@@ -37,6 +37,8 @@ const PATHS: Readonly<Record<string, string>> = {
   upload: '<path d="M12 16V5M7 9l5-5 5 5M4 20h16"/>',
   pause: '<path d="M8 5v14M16 5v14"/>',
   undo: '<path d="M9 5L4 10l5 5M4 10h10a5 5 0 0 1 0 10h-3"/>',
+  branch:
+    '<circle cx="6" cy="5" r="2.2"/><circle cx="6" cy="19" r="2.2"/><circle cx="18" cy="8" r="2.2"/><path d="M6 7.2v9.6M18 10.2c0 4-6 3.5-11 6.6"/>',
   exit: '<path d="M10 4H5v16h5M15 8l4 4-4 4M9 12h10"/>',
 };
 

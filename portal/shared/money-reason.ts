@@ -1,10 +1,11 @@
 import { decide } from '#domain/decide';
 import type { Facts } from '#domain/facts';
 import type { Policy } from '#domain/policy';
+import { policyFor } from '#domain/rollout';
 import type { Instant } from '#domain/time';
 import type { Context } from '#portal/shared/context';
 import { loadFacts } from '#storage/facts';
-import { currentPolicyOf } from '#storage/policy';
+import { currentPolicies } from '#storage/policy';
 
 /** What a line gets for money's sake, whatever its package says: it is closed, or open for a while to pay. */
 export type MoneyReason =
@@ -13,7 +14,7 @@ export type MoneyReason =
 
 type Asking = Pick<Context, 'db' | 'now' | 'parts'>;
 
-/** Of those subscribers for whom it is so by the policy in force. Four small statements for any number. */
+/** Of those subscribers for whom it is so by their policy. Four small statements for any number. */
 export async function moneyReasons(
   context: Asking,
   subscriberIds: readonly number[],
@@ -31,9 +32,9 @@ export async function moneyReasonsOf(
   const found = new Map<number, MoneyReason>();
   const maybe = facts.filter(({ owesSince, openings }) => owesSince !== null || openings.length > 0);
   if (maybe.length === 0) return found;
-  const policy = await currentPolicyOf(db, parts.zone);
+  const policies = await currentPolicies(db, parts.zone);
   for (const one of maybe) {
-    const reason = reasonBy(policy, one, now);
+    const reason = reasonBy(policyFor(policies, one.subscriberId), one, now);
     if (reason !== null) found.set(one.subscriberId, reason);
   }
   return found;

@@ -40,6 +40,7 @@ const GROUPS: readonly { readonly key: string; readonly entries: readonly Entry[
     key: 'house',
     entries: [
       { key: 'routers', path: '/settings/routers', icon: 'router', may: 'see' },
+      { key: 'policy', path: '/policy', icon: 'branch', may: 'policy' },
       { key: 'settings', path: '/settings', icon: 'gear', may: 'settings' },
       { key: 'staff', path: '/staff', icon: 'shield', may: 'staff' },
       { key: 'audit', path: '/audit', icon: 'search', may: 'audit' },

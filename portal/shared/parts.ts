@@ -1,7 +1,10 @@
 import type { OntControl } from '#domain/acs';
 import type { Clock } from '#domain/clock';
 import type { Gateways } from '#domain/gateway';
+import type { Dictionary } from '#domain/policy-document';
+import type { ReplyOf } from '#domain/policy-impact';
 import type { WhatsAppControl } from '#domain/whatsapp';
+import type { NasProbe } from '#operations/check-nas';
 import type { Settings } from '#operations/settings';
 import type { Database } from '#storage/database';
 import type { Sealer } from '#storage/secrets';
@@ -50,8 +53,13 @@ export type Live = {
   drift(most: number): Promise<readonly DriftLine[]>;
   readonly whatsapp: WhatsAppControl;
   readonly routers: RouterControl;
+  readonly probeNas: NasProbe;
   readonly onts: OntControl;
+  readonly policy: PolicyWords;
 };
+
+/** What RADIUS knows of policies: which attributes there are, and what a router is told of a decision. */
+export type PolicyWords = { readonly dictionary: Dictionary; readonly replyOf: ReplyOf };
 
 export type DriftLine = {
   readonly subscriberId: number | null;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
 import { assert } from '#domain/assert';
 import { FARTHEST } from '#domain/time';
+import { BrowserModules } from '#portal/shared/browser-modules';
 import { barChart, ring, sparkline } from '#portal/shared/charts';
 import type { Format } from '#portal/shared/format';
 import { icon } from '#portal/shared/icons';
@@ -16,7 +17,7 @@ import { type Values, words } from '#portal/shared/words';
  * `shared/partials/` and those whose name begins with `_` can be called from others by their bare name (`{{> _form}}`).
  *
  * In a template: `{{t 'area.key' name=value}}` a text · `{{said line}}` what the product says in English · `{{rupiah n}} {{bytes n}} {{rate n}} {{date at}} {{datetime at}}
- * {{ago at}} {{number n}} {{duration ms}}` values · `{{icon 'wifi'}}` · `{{asset 'customer.css'}}` the address of an asset ·
+ * {{ago at}} {{number n}} {{duration ms}}` values · `{{icon 'wifi'}}` · `{{asset 'customer.css'}}` the address of an asset · `{{module 'policy.js'}}` a script that imports others ·
  * `{{{csrf}}}` the hidden field that every form needs · `{{#if (eq a b)}}`, `(not a)`, `(or a b)`, `(and a b)` ·
  * `{{{ring share 'label'}}}`, `{{{bars list}}}`, `{{{spark list}}}` pictures · `{{time at}}` relative and `{{clock at}}` 18.00, the exact one on hover.
  */
@@ -89,6 +90,7 @@ const helpers: Record<string, Handlebars.HelperDelegate> = {
   clock: timeElement((format, at) => format.clock(at)),
   icon: (name: string) => new Handlebars.SafeString(icon(name)),
   asset: (name: string) => assetUrl(name),
+  module: (name: string) => new Handlebars.SafeString(moduleElements(name)),
   csrf: (options: HelperOptions) =>
     new Handlebars.SafeString(
       `<input type="hidden" name="_csrf" value="${Handlebars.escapeExpression(options.data.view.csrf)}">`,
@@ -106,7 +108,13 @@ const helpers: Record<string, Handlebars.HelperDelegate> = {
 };
 
 /** The files under `assets/` and from packages that browsers load, by name; the address changes with the content. */
-export type Asset = { readonly type: string; readonly body: Buffer; readonly url: string };
+export type Asset = {
+  readonly type: string;
+  readonly body: Buffer;
+  readonly url: string;
+  /** The addresses of all that a script imports, directly or not. */
+  readonly imports: readonly string[];
+};
 const assets = new Map<string, Asset>();
 const TYPES: Readonly<Record<string, string>> = {
   css: 'text/css; charset=utf-8',
@@ -123,15 +131,27 @@ function assetUrl(name: string): string {
   return asset.url;
 }
 
-function loadAsset(name: string, body: Buffer): void {
+/** The script, and beside it what it imports: all is asked for at once, instead of one module after the other. */
+function moduleElements(name: string): string {
+  const url = assetUrl(name);
+  const { imports } = assets.get(name)!;
+  const preloads = imports.map((one) => `<link rel="modulepreload" href="${one}">`);
+  return [...preloads, `<script type="module" src="${url}"></script>`].join('\n');
+}
+
+function loadAsset(name: string, body: Buffer, imports: readonly string[] = []): string {
   const version = createHash('sha256').update(body).digest('base64url').slice(0, 8);
   const type = TYPES[name.split('.').at(-1)!];
   assert(type !== undefined, `an asset of a kind that browsers are told of: ${name}`);
-  assets.set(name, { type, body, url: `/assets/${name}?v=${version}` });
+  assert(!assets.has(name), `one asset is called ${name}`);
+  const url = `/assets/${name}?v=${version}`;
+  assets.set(name, { type, body, url, imports });
+  return url;
 }
 
-/** Stands before the others in one file with them: what customers' and staff's pages have in common. */
+/** Stands before the sheet of customers and that of staff, in one file with it: what they have in common. */
 const BASE = 'base.css';
+const BASED: readonly string[] = ['customer.css', 'staff.css'];
 
 function load(): void {
   handlebars.registerHelper(helpers);
@@ -152,8 +172,13 @@ function load(): void {
   }
   const ours = (name: string) => readFileSync(new URL(`../assets/${name}`, import.meta.url));
   const base = ours(BASE);
-  for (const name of readdirSync(new URL('../assets/', import.meta.url)).filter((one) => one !== BASE))
-    loadAsset(name, name.endsWith('.css') ? Buffer.concat([base, ours(name)]) : ours(name));
+  const modules = new BrowserModules(loadAsset);
+  for (const name of readdirSync(new URL('../assets/', import.meta.url)).filter((one) => one !== BASE)) {
+    const { body, imports } = name.endsWith('.js')
+      ? modules.load(ours(name).toString('utf8'), name)
+      : { body: BASED.includes(name) ? Buffer.concat([base, ours(name)]) : ours(name), imports: [] };
+    loadAsset(name, body, imports);
+  }
   loadAsset('uplot.js', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.iife.min.js'))));
   loadAsset('uplot.css', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css'))));
 }

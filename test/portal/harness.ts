@@ -10,9 +10,11 @@ import { captiveHook } from '#http/captive';
 import { startHttp } from '#http/server';
 import type { Desk } from '#operations/desk';
 import { readSettings } from '#operations/settings';
+import { replyOf } from '#policy-server/policy-side';
 import { notFound, portal } from '#portal/portal';
 import { COOKIES } from '#portal/shared/context';
 import type { Live, Opened, PortalParts } from '#portal/shared/parts';
+import { policyDictionary } from '#radius/policy-dictionary';
 import type { Database } from '#storage/database';
 import { entities } from '#storage/entities';
 import { preparePartitions } from '#storage/history';
@@ -170,6 +172,8 @@ export function quietLive(): Live {
       reconnect: async () => true,
     },
     routers: { states: () => [], test: async () => ({ ok: true, says: 'the router answers' }) },
+    probeNas: async () => ({ is: 'silent', said: 'no answer', otherPort: null }),
     onts: { ...NO_ONTS, test: async () => ({ ok: false, says: 'there is no ACS' }) },
+    policy: { dictionary: policyDictionary, replyOf },
   };
 }

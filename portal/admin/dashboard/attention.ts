@@ -1,4 +1,6 @@
+import { DAY } from '#domain/time';
 import type { Permission } from '#operations/permissions';
+import { rolloutStatus } from '#operations/publish-policy';
 import { gardensLacking } from '#portal/admin/routers/garden';
 import type { Context } from '#portal/shared/context';
 import { hasWords } from '#portal/shared/words';
@@ -15,13 +17,17 @@ export type AttentionItem = {
 /** States of the WhatsApp line in which messages wait for somebody. */
 const WHATSAPP_TROUBLE = ['unpaired', 'logged-out', 'replaced', 'blocked', 'missing'];
 
+/** A roll-out that stopped by itself is told of for so long, or until another one begins. */
+const STOPPED_ROLLOUT_DAYS = 7;
+
 /** The worst first; empty when all is well. What the role cannot open is told without its link. */
 export async function attentionItems(context: Context): Promise<readonly AttentionItem[]> {
   const { db, now, opened } = context;
-  const [found, checks, lacking] = await Promise.all([
+  const [found, checks, lacking, rollout] = await Promise.all([
     attention(db, now),
     opened.live.readiness(),
     gardensLacking(context),
+    rolloutStatus(db),
   ]);
   const whatsapp = opened.live.whatsapp.status();
   const items: AttentionItem[] = [];
@@ -58,6 +64,8 @@ export async function attentionItems(context: Context): Promise<readonly Attenti
     add('bad', 'overdue', { count: found.overdueEnforcement }, '/prepaid/redirect', 'see');
   if (whatsapp.transport !== 'off' && WHATSAPP_TROUBLE.includes(whatsapp.state))
     add('bad', `whatsapp-${whatsapp.state}`, {}, '/settings/whatsapp', 'settings');
+  if (rollout?.stage === 'stopped' && rollout.endedAt! > now - STOPPED_ROLLOUT_DAYS * DAY)
+    add('bad', 'rollout', { revision: rollout.to, reason: context.said(rollout.reason ?? '') }, '/policy', 'policy');
   if (lacking.size > 0) add('warn', 'script', { count: lacking.size }, '/prepaid/redirect', 'see');
   if (found.failedMessages > 0)
     add('warn', 'failed-messages', { count: found.failedMessages }, '/messages?state=failed', 'see');

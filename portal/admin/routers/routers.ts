@@ -1,7 +1,9 @@
 import type { FastifyReply } from 'fastify';
+import { NAS_VENDORS } from '#domain/policy';
 import { addNas, addNasSchema } from '#operations/add-nas';
 import { deleteNas, editNas, editNasSchema, setApiFingerprint } from '#operations/edit-nas';
 import { faultsOf } from '#operations/input';
+import { checkRoutes } from '#portal/admin/routers/check';
 import { scriptRoutes } from '#portal/admin/routers/script';
 import { tabs } from '#portal/admin/settings/frame';
 import type { Context } from '#portal/shared/context';
@@ -56,6 +58,7 @@ export function routersPage(doors: Doors): void {
     return context.redirect(PATH, { kind: 'good', text: context.t('routers.deleted', { name: nas.name }) });
   });
   scriptRoutes(doors, PATH, nasOf, noSuchRouter);
+  checkRoutes(doors, PATH, nasOf, noSuchRouter);
 }
 
 export async function nasOf(context: Context): Promise<ListedNas | null> {
@@ -121,6 +124,7 @@ async function show(context: Context, nas: ListedNas, more: Shown = {}): Promise
       nas: { ...nas, tagsText: nas.tags.join(' ') },
       api: apiOf(context, nas, state),
       signs: context.t(`routers.signs-${nas.messageAuthenticator}`),
+      vendor: context.t(`routers.vendor-${nas.vendor}`),
       tls: context.t(`routers.tls-${nas.apiTls}`),
       fingerprint: nas.apiFingerprint?.match(/../g)?.join(':'),
       radius,
@@ -140,6 +144,9 @@ const FIELDS = [
   'coaPerSecond',
   'messageAuthenticator',
   'swapOctets',
+  'vendor',
+  'proxy',
+  'coaVia',
   'tags',
   'recognisesLines',
   'apiHost',
@@ -150,7 +157,16 @@ const FIELDS = [
 ] as const;
 type Typed = Readonly<Record<(typeof FIELDS)[number], string>>;
 /** Those that few routers need; they are folded away. */
-const FOLDED = ['coaPort', 'coaPerSecond', 'messageAuthenticator', 'tags', 'swapOctets'] as const;
+const FOLDED = [
+  'coaPort',
+  'coaPerSecond',
+  'messageAuthenticator',
+  'vendor',
+  'proxy',
+  'coaVia',
+  'tags',
+  'swapOctets',
+] as const;
 
 const NEW: Typed = {
   name: '',
@@ -160,6 +176,9 @@ const NEW: Typed = {
   coaPerSecond: '50',
   messageAuthenticator: 'auto',
   swapOctets: '',
+  vendor: 'mikrotik',
+  proxy: '',
+  coaVia: '',
   tags: '',
   recognisesLines: 'true',
   apiHost: '',
@@ -180,6 +199,9 @@ const typedOf = (nas: ListedNas): Typed => ({
   coaPerSecond: String(nas.coaPerSecond),
   messageAuthenticator: nas.messageAuthenticator,
   swapOctets: nas.swapOctets ? 'true' : '',
+  vendor: nas.vendor,
+  proxy: nas.proxy ? 'true' : '',
+  coaVia: nas.coaVia ?? '',
   tags: nas.tags.join(' '),
   recognisesLines: nas.recognisesLines ? 'true' : '',
   apiHost: nas.apiHost ?? '',
@@ -191,8 +213,11 @@ const typedOf = (nas: ListedNas): Typed => ({
 /** As the operations take it. */
 const inputOf = (typed: Typed) => ({
   ...typed,
+  vendor: typed.vendor === '' ? undefined : typed.vendor,
   tags: typed.tags.split(/[\s,]+/).filter((tag) => tag !== ''),
   swapOctets: typed.swapOctets === 'true',
+  proxy: typed.proxy === 'true',
+  coaVia: typed.coaVia === '' ? null : typed.coaVia,
   recognisesLines: typed.recognisesLines === 'true',
 });
 
@@ -244,6 +269,7 @@ async function form(
   const choices = (names: readonly string[], chosen: string, key: string) =>
     names.map((name) => ({ name, chosen: name === chosen, text: context.t(`routers.${key}-${name}`) }));
   const found = faults === undefined ? undefined : byField(context, faults);
+  const proxies = (await listNases(context.db, [])).filter(({ id, proxy }) => proxy && id !== nas?.id);
   return context.page(
     'admin/routers/form',
     {
@@ -254,6 +280,8 @@ async function form(
       moreOpen: FOLDED.some((name) => found?.[name] !== undefined),
       modes: choices(MESSAGE_AUTHENTICATOR_MODES, typed.messageAuthenticator, 'signs'),
       tlsModes: choices(API_TLS_MODES, typed.apiTls, 'tls'),
+      vendors: choices(NAS_VENDORS, typed.vendor, 'vendor'),
+      proxies: proxies.map(({ name }) => ({ name, chosen: name === typed.coaVia })),
     },
     { title, active: 'routers', status: faults === undefined ? 200 : 422 },
   );

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import type { NasVendor } from '#domain/policy';
 import { gardenHosts } from '#domain/walled-garden';
 import { showRouterScript } from '#operations/show-router-script';
 import type { Context } from '#portal/shared/context';
@@ -32,10 +33,16 @@ export function scriptRoutes(
     if (field(form, 'do') !== 'download') return page(context, nas, { ...typed, script: made.done });
     return context.reply
       .type('text/plain; charset=utf-8')
-      .header('content-disposition', `attachment; filename="${nas.name.replace(/[^A-Za-z0-9._-]/g, '_')}.rsc"`)
+      .header(
+        'content-disposition',
+        `attachment; filename="${nas.name.replace(/[^A-Za-z0-9._-]/g, '_')}${ENDINGS[nas.vendor]}"`,
+      )
       .send(made.done);
   });
 }
+
+/** As who reads the file expects it. */
+const ENDINGS: Readonly<Record<NasVendor, string>> = { mikrotik: '.rsc', 'accel-ppp': '.conf', generic: '.txt' };
 
 type Typed = { readonly server: string; readonly version: string };
 
@@ -63,7 +70,7 @@ async function page(
   more: Typed & { readonly fault?: string; readonly script?: string },
 ): Promise<FastifyReply> {
   const title = context.t('routers.script-title', { name: nas.name });
-  const model = { title, nas, ...more, isSix: more.version === '6' };
+  const model = { title, nas, ...more, isSix: more.version === '6', isMikrotik: nas.vendor === 'mikrotik' };
   return context.page('admin/routers/script', model, {
     title,
     active: 'routers',

@@ -9,6 +9,7 @@ const PERMISSIONS: readonly Permission[] = [
   'messages',
   'plans',
   'network',
+  'policy',
   'settings',
   'staff',
   'audit',

@@ -35,7 +35,7 @@ afterEach(async () => {
 afterAll(() => pages.stop());
 
 async function enforce(): Promise<void> {
-  const nas = { name: 'pop-a', tags: [], coaPerSecond: 50 };
+  const nas = { name: 'pop-a', tags: [], vendor: 'mikrotik' as const, coaPerSecond: 50 };
   const loop = await startLoop({
     ...new Network(pages.db).options(driver, { clock: Date.now }),
     nases: () => new Map([[1, nas]]),

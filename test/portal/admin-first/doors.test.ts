@@ -98,13 +98,20 @@ const ASKED: Readonly<Record<string, Permission>> = {
   '/customers/:id/subscription': 'money',
   '/customers/:id/subscription/ending': 'money',
   '/customers/:id/subscription/change': 'money',
+  '/policy/edit': 'policy',
+  '/policy/check': 'policy',
+  '/policy/save': 'policy',
+  '/policy/plan': 'policy',
+  '/policy/simulate': 'policy',
+  '/policy/publish': 'policy',
+  '/policy/rollback': 'policy',
   '/prepaid/subscriptions/:grant/revoke': 'money',
   '/prepaid/purchases/:number/settle': 'money',
   '/prepaid/purchases/:number/cancel': 'money',
 };
 
 test('whoever may only look changes no subscriber and no money: each form asks for what it does', () => {
-  const half = /^\/(account|jobs|customers|migrate|prepaid\/(customers|subscriptions|purchases))(\/|$)/;
+  const half = /^\/(account|jobs|customers|migrate|policy|prepaid\/(customers|subscriptions|purchases))(\/|$)/;
   const forms = routes.filter(({ method, url }) => method === 'POST' && half.test(url));
   expect(Object.fromEntries(forms.map((route) => [route.url, route.may]))).toEqual(ASKED);
 });

@@ -268,6 +268,40 @@ test('the script holds the secret and the walled garden of the settings, and is 
   expect([wrong.status, textOf(wrong.text)]).toEqual([422, expect.stringContaining('Tulis alamat IPv4 server ini')]);
 });
 
+test('a router of another make is told so, keeps it, and has what is entered there instead of a script', async () => {
+  const fields = { ...FORM, secret: 'a-plain-secret-of-32-characters-', apiPassword: '', vendor: 'accel-ppp' };
+  expect(textOf((await send(`${page}/edit`, fields)).text)).toContain('Merek accel-ppp');
+  const { vendor: _kept, ...without } = fields;
+  await send(`${page}/edit`, without);
+  expect(await findNas(pages.db, { id })).toMatchObject({ vendor: 'accel-ppp' });
+  expect((await browser.open(`${page}/edit`)).text).toMatch(/value="accel-ppp" selected/);
+  const asked = await browser.open(`${page}/script`);
+  expect(textOf(asked.text)).not.toContain('RouterOS');
+  const shown = await send(`${page}/script`, { server: '10.0.0.2', do: 'show' });
+  expect(textOf(shown.text)).toContain('server=10.0.0.2,a-plain-secret-of-32-characters-,auth-port=');
+  const file = await send(`${page}/script`, { server: '10.0.0.2', do: 'download' });
+  expect(file.headers.get('content-disposition')).toMatch(/\.conf"$/);
+  expect((await send(`${page}/edit`, { ...fields, vendor: 'cisco' })).status).toBe(422);
+  await send(`${page}/edit`, { ...fields, vendor: 'mikrotik' });
+});
+
+test('a router’s CoA goes through a FreeRADIUS that is marked as one, and directly again', async () => {
+  const { id: tower } = await addNas(pages.desk, { name: 'lewat', address: '10.30.0.1', secret: SECRET });
+  const edit = `${PATH}/${tower}/edit`;
+  expect((await browser.open(edit)).text).not.toContain('name="coaVia"');
+  await send(`${PATH}/new`, { ...FORM, name: 'freeradius-1', address: '10.30.0.5', proxy: 'true', apiPassword: '' });
+  expect((await browser.open(edit)).text).toContain('<option>freeradius-1</option>');
+  const fields = { ...FORM, name: 'lewat', address: '10.30.0.1', secret: '', apiPassword: '' };
+  await send(edit, { ...fields, coaVia: 'freeradius-1' });
+  expect(await findNas(pages.db, { id: tower })).toMatchObject({ coaVia: 'freeradius-1', proxy: false });
+  expect(await said(`${PATH}/${tower}`)).toContain('CoA dikirim lewat freeradius-1');
+  expect((await send(edit, { ...fields, coaVia: 'menara-utara' })).status).toBe(422);
+  const through = await findNas(pages.db, { name: 'freeradius-1' });
+  expect(await said(`${PATH}/${through!.id}`)).toContain('FreeRADIUS, untuk router di belakangnya');
+  await send(edit, { ...fields, coaVia: '' });
+  expect(await findNas(pages.db, { id: tower })).toMatchObject({ coaVia: null });
+});
+
 test('who had a script shown or downloaded stands in the audit log, in words', async () => {
   const owner = await pages.loginStaff('owner');
   const rows = async () =>
