@@ -179,6 +179,24 @@ function verifyPap(packet: Packet, secret: Secret, password: string): Credential
   return difference === 0 ? accepted : failures['wrong-password'];
 }
 
+/**
+ * Whether the User-Password of a request comes out as text under this secret, whatever it is: under another one it comes
+ * out as random octets, of which one in a hundred thousand looks like text.
+ */
+export function papIsReadable(packet: Packet, secret: Secret): boolean {
+  const at = packet.find(USER_PASSWORD) + 2;
+  const octets = packet.buffer[at - 1]! - 2;
+  if (octets === 0 || octets > MAX_PAP_OCTETS || (octets & 15) !== 0) return false;
+  for (let block = 0; block < octets; block += 16) {
+    if (block === 0) secret.mask(sum, packet.authenticator, 0, 16);
+    else secret.mask(sum, packet.buffer, at + block - 16, 16);
+    for (let i = 0; i < 16; i++) expected[block + i] = packet.buffer[at + block + i]! ^ sumOctets[i]!;
+  }
+  const text = expected.toString('utf8', 0, octets).replace(/\0+$/, '');
+  expected.fill(0, 0, octets);
+  return !/[\p{Cc}\ufffd]/u.test(text);
+}
+
 /** Octets of `password` as UTF-8, written into `into` as far as they fit. */
 function writePassword(password: string, into: Buffer, from = 0): number {
   for (let i = 0; i < password.length; i++) {

@@ -72,6 +72,7 @@ const UNPROVEN: Readonly<Record<UnprovenReason, string>> = {
     'a request has no Message-Authenticator though it must: this router is set to require it, or has sent it before',
   'proxy-state-unsigned': 'a request has Proxy-State but no Message-Authenticator, as an attack would (CVE-2024-3596)',
   'request-authenticator-wrong': 'an accounting request is not signed with the secret; is it the same on both sides?',
+  'unknown-router': 'it is a proxy and asks for a router whose address is that of no NAS; see: gerbang nas list',
 };
 const QUIET_SECONDS = 60;
 const DIALS_A_SECOND = 200;

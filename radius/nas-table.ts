@@ -1,4 +1,6 @@
+import type { NasVendor } from '#domain/policy';
 import { networkOf, octetsOf, parseAddress, parsePrefix } from '#radius/address';
+import { type RouterSigns, SignsBook } from '#radius/nas-signs';
 import { Secret } from '#radius/packet';
 
 /**
@@ -12,6 +14,8 @@ export type NasEntry = {
   readonly id: number;
   readonly name: string;
   readonly tags: readonly string[];
+  /** MikroTik unless said otherwise. */
+  readonly vendor?: NasVendor;
   /** An address or a CIDR block, IPv4 or IPv6. */
   readonly address: string;
   readonly secret: string;
@@ -19,6 +23,8 @@ export type NasEntry = {
   /** Under `auto`: it has signed a request before, so it must from now on. */
   readonly messageAuthenticatorSeen: boolean;
   readonly swapOctets: boolean;
+  /** It asks for routers behind it and names them by NAS-IP-Address or NAS-IPv6-Address; no unless said otherwise. */
+  readonly proxy?: boolean;
   /** Answer Status-Server; yes unless said otherwise (RFC 5997 section 5). */
   readonly statusServer?: boolean;
 };
@@ -28,11 +34,12 @@ export type Nas = {
   readonly id: number;
   readonly name: string;
   /** As `Facts.nas` wants it. */
-  readonly facts: { readonly name: string; readonly tags: readonly string[] };
+  readonly facts: { readonly name: string; readonly tags: readonly string[]; readonly vendor: NasVendor };
   readonly secret: Secret;
   readonly learnsMessageAuthenticator: boolean;
   requiresMessageAuthenticator: boolean;
   readonly swapOctets: boolean;
+  readonly proxy: boolean;
   readonly statusServer: boolean;
 };
 
@@ -44,6 +51,8 @@ export type Source = {
   /** Tells addresses apart in the duplicate cache. */
   readonly key: number;
   readonly nas: Nas;
+  /** Where what is seen of this router is noted. */
+  readonly signs: RouterSigns;
 };
 
 /** Sources remembered by text: more than any provider has NAS addresses; above it we look them up anew. */
@@ -52,10 +61,12 @@ const REMEMBERED_SOURCES = 65_536;
 export class NasTable {
   readonly #prefixes: Prefixes[];
   readonly #known = new Map<string, Source>();
+  readonly #book: SignsBook;
   readonly size: number;
 
   /** Throws RangeError for an address that is none: the caller reads these from a column of type cidr. */
-  constructor(entries: readonly NasEntry[], previous?: NasTable) {
+  constructor(entries: readonly NasEntry[], previous?: NasTable, book = new SignsBook()) {
+    this.#book = book;
     const byLength = new Map<number, Map<string, Nas>>();
     const learned = previous?.learned() ?? new Set<number>();
     for (const entry of entries) {
@@ -80,7 +91,8 @@ export class NasTable {
       const nas = networks.get(networkOf(groups, bits));
       if (nas === undefined) continue;
       if (this.#known.size >= REMEMBERED_SOURCES) this.#known.clear();
-      const source: Source = { address, octets: octetsOf(groups), key: hash(address), nas };
+      const signs = this.#book.of(nas.id, address);
+      const source: Source = { address, octets: octetsOf(groups), key: hash(address), nas, signs };
       this.#known.set(address, source);
       return source;
     }
@@ -104,12 +116,13 @@ function nasOf(entry: NasEntry, learned: boolean): Nas {
   return {
     id: entry.id,
     name: entry.name,
-    facts: { name: entry.name, tags: entry.tags },
+    facts: { name: entry.name, tags: entry.tags, vendor: entry.vendor ?? 'mikrotik' },
     secret: new Secret(entry.secret),
     learnsMessageAuthenticator: auto,
     requiresMessageAuthenticator:
       entry.messageAuthenticator === 'required' || (auto && (entry.messageAuthenticatorSeen || learned)),
     swapOctets: entry.swapOctets,
+    proxy: entry.proxy ?? false,
     statusServer: entry.statusServer ?? true,
   };
 }

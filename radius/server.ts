@@ -2,10 +2,12 @@ import type { RemoteInfo } from 'node:dgram';
 import type { Clock } from '#domain/clock';
 import type { Instant } from '#domain/time';
 import { AccessDesk, type AccessEvents } from '#radius/access';
+import { printAddress } from '#radius/address';
 import { Counters } from '#radius/counters';
 import { DelayedReplies } from '#radius/delayed';
 import type { Directory } from '#radius/directory';
 import { Duplicates, NONE } from '#radius/duplicates';
+import { SignsBook } from '#radius/nas-signs';
 import { type Nas, NasTable, type Source } from '#radius/nas-table';
 import { Code, Packet, verifyAccountingAuthenticator, verifyMessageAuthenticator, Writer } from '#radius/packet';
 
@@ -20,6 +22,8 @@ import { Code, Packet, verifyAccountingAuthenticator, verifyMessageAuthenticator
  */
 export class RadiusServer {
   readonly counters = new Counters();
+  /** What is seen of each router. */
+  readonly signs = new SignsBook();
   readonly #access: AccessDesk;
   readonly #journal: AccountingJournal;
   readonly #clock: Clock;
@@ -32,7 +36,7 @@ export class RadiusServer {
   readonly #delayed: DelayedReplies;
   #nases = new NasTable([]);
   /** Accounting-Responses that wait for the disk, in the order of the journal's sequence numbers from `#firstUndurable`. */
-  #undurable: AwaitedReply[] = [];
+  #undurable: (AwaitedReply | Recorded)[] = [];
   #firstUndurable = 0;
   /** Status-Server requests answered in the running second, by NAS. */
   readonly #statusAsked = new Map<number, number>();
@@ -50,7 +54,7 @@ export class RadiusServer {
   }
 
   setNases(entries: ConstructorParameters<typeof NasTable>[0]): void {
-    this.#nases = new NasTable(entries, this.#nases);
+    this.#nases = new NasTable(entries, this.#nases, this.signs);
   }
 
   get nases(): NasTable {
@@ -72,7 +76,13 @@ export class RadiusServer {
     const count = Math.min(upTo - this.#firstUndurable, this.#undurable.length);
     if (count <= 0) return;
     for (let i = 0; i < count; i += 1) {
-      const { position, length, port, address, socket } = this.#undurable[i]!;
+      const awaited = this.#undurable[i]!;
+      if (typeof awaited === 'function') {
+        this.counters.accountingAnswered += 1;
+        awaited();
+        continue;
+      }
+      const { position, length, port, address, socket } = awaited;
       const offset = this.#acctMemory.offsetOf(position);
       this.#acctMemory.answered(position);
       if (offset === NONE) continue;
@@ -117,17 +127,21 @@ export class RadiusServer {
     else if (this.#access.admits(packet, nas)) {
       if (code === Code.statusServer) this.#status(packet, nas, from, socket, true);
       else this.#onAccessRequest(packet, source, from, socket);
-    }
+    } else source.signs.unproven(packet);
   }
 
   #onAccessRequest(packet: Packet, source: Source, from: RemoteInfo, socket: ReplySocket): void {
     const memory = this.#authMemory;
     const nowMs = this.#monotonicMs();
     if (this.#isDuplicate(memory, packet, source, from, socket, nowMs)) return;
-    const length = this.#access.answer(packet, source.nas, this.#clock());
+    const router = this.#routerOf(packet, source);
+    if (router === null) return;
+    const length = this.#access.answer(packet, source.nas, this.#clock(), router.nas);
     if (length === 0) return;
     const reply = this.#access.writer;
-    const isReject = reply.buffer[0] === Code.accessReject && this.#delayed.delays;
+    router.signs.answered(packet, source.nas.secret, reply.buffer[0]!);
+    // A proxy that waits for a Reject takes us for dead; it delays what it tells its routers (`reject_delay`).
+    const isReject = reply.buffer[0] === Code.accessReject && this.#delayed.delays && !source.nas.proxy;
     const entry = memory.keep(source.key, from.port, packet, nowMs, reply, length, isReject);
     const position = memory.positionOf(entry);
     if (isReject) this.#delayed.add({ position, length, port: from.port, address: from.address, socket });
@@ -139,6 +153,7 @@ export class RadiusServer {
     const { code } = packet;
     if (code === Code.accountingRequest) {
       if (this.#isGenuine(packet, nas)) this.#onAccountingRequest(packet, source, from, socket);
+      else source.signs.forgedAccounting();
     } else if (code === Code.statusServer) {
       if (this.#access.admits(packet, nas)) this.#status(packet, nas, from, socket, false);
     } else this.counters.drops['unwanted-code'] += 1;
@@ -149,18 +164,57 @@ export class RadiusServer {
     const memory = this.#acctMemory;
     const nowMs = this.#monotonicMs();
     if (this.#isDuplicate(memory, packet, source, from, socket, nowMs)) return;
+    const router = this.#routerOf(packet, source);
+    if (router === null) return;
     this.counters.accountingReceived += 1;
     const length = this.#accountingResponse(packet, nas);
     if (length === 0) return;
-    const sequence = this.#journal.append(nas.id, source.octets, this.#clock(), packet.buffer, packet.length);
+    const at = this.#clock();
+    router.signs.accounted(packet, at);
+    const sequence = this.#journal.append(router.nas.id, router.octets, at, packet.buffer, packet.length);
     if (sequence < 0) {
       this.counters.drops['journal-refused'] += 1;
       return;
     }
     const entry = memory.keep(source.key, from.port, packet, nowMs, this.#writer, length, true);
     const position = memory.positionOf(entry);
+    this.#await(sequence, { position, length, port: from.port, address: from.address, socket });
+  }
+
+  /**
+   * Records an accounting request that came by another way than a datagram. `recorded` is called when it is on disk, which
+   * must not throw; false: it was refused, and `recorded` is never called.
+   */
+  record(packet: Buffer, router: Source, recorded: Recorded): boolean {
+    this.counters.accountingReceived += 1;
+    const at = this.#clock();
+    const sequence = this.#journal.append(router.nas.id, router.octets, at, packet, packet.length);
+    if (sequence < 0) {
+      this.counters.drops['journal-refused'] += 1;
+      return false;
+    }
+    if (this.#packet.parse(packet)) router.signs.accounted(this.#packet, at);
+    this.#await(sequence, recorded);
+    return true;
+  }
+
+  #await(sequence: number, awaited: AwaitedReply | Recorded): void {
     if (this.#undurable.length === 0) this.#firstUndurable = sequence;
-    this.#undurable.push({ position, length, port: from.port, address: from.address, socket });
+    this.#undurable.push(awaited);
+  }
+
+  /**
+   * Which router a request is about: of a proxy the one it names, who has checked where the request came from; else who
+   * sent it, whatever the packet says. null, and counted: a proxy asks for a router that is not in the table.
+   */
+  #routerOf(packet: Packet, source: Source): Source | null {
+    if (!source.nas.proxy) return source;
+    const six = packet.bytes(NAS_IPV6_ADDRESS);
+    const named = packet.ipv4(NAS_IP_ADDRESS) ?? (six?.length === 16 ? printAddress(six, 0) : undefined);
+    const router = named === undefined ? undefined : this.#nases.find(named);
+    if (router !== undefined) return router;
+    this.#access.unproven(source.nas, 'unknown-router');
+    return null;
   }
 
   /** RFC 2866 section 3: the Request Authenticator proves the secret; a Message-Authenticator, where there is one, must hold. */
@@ -182,10 +236,13 @@ export class RadiusServer {
   ): boolean {
     const entry = memory.find(source.key, from.port, packet, nowMs);
     if (entry === NONE) return false;
+    const ageMs = memory.ageOf(entry, nowMs);
     if (memory.isPending(entry)) {
       this.counters.drops['duplicate-pending'] += 1;
+      source.signs.again(ageMs, memory === this.#authMemory ? 'held' : 'unwritten');
       return true;
     }
+    source.signs.again(ageMs, null);
     this.counters.duplicatesAnswered += 1;
     const offset = memory.offsetOf(memory.positionOf(entry));
     socket.send(memory.ring, offset, memory.lengthOf(entry), from.port, from.address);
@@ -248,6 +305,9 @@ export type ReplySocket = {
   send(octets: Uint8Array, offset: number, length: number, port: number, address: string): void;
 };
 
+/** What waits for a record to be on disk, where it is no datagram. */
+export type Recorded = () => void;
+
 export type AwaitedReply = {
   readonly position: number;
   readonly length: number;
@@ -257,6 +317,9 @@ export type AwaitedReply = {
 };
 
 type Handler = (packet: Packet, source: Source, from: RemoteInfo, socket: ReplySocket) => void;
+
+const NAS_IP_ADDRESS = 4;
+const NAS_IPV6_ADDRESS = 95;
 
 const DEFAULTS = {
   /** RFC 5080 wants 5 to 30 s. */

@@ -1,4 +1,5 @@
-import type { Policy } from '#domain/policy';
+import type { NasSigns } from '#domain/nas-signs';
+import type { Policies } from '#domain/rollout';
 import type { Instant } from '#domain/time';
 import type { DirectoryEntry, SubscriberSessions } from '#radius/directory';
 import type { NasEntry } from '#radius/nas-table';
@@ -23,19 +24,26 @@ export type RadiusWorkerSettings = {
   readonly journalFolder: string;
   /** How long a Reject waits before it leaves (draft-ietf-radext-deprecating-radius asks ≥ 1 s; RouterOS asks again after 1.1 s). */
   readonly rejectDelayMs?: { readonly least: number; readonly most: number };
+  /** The HTTP door for FreeRADIUS' rlm_rest; null = closed. */
+  readonly rest?: RestDoorAt | null;
 };
+
+/** Where FreeRADIUS asks and what it has to show. */
+export type RestDoorAt = { readonly host: string; readonly port: number; readonly token: string };
 
 /** main → worker */
 export type ToRadiusWorker =
   /** The whole table, replacing the one before. */
   | { readonly kind: 'nases'; readonly nases: readonly NasEntry[] }
-  | { readonly kind: 'policy'; readonly policy: Policy }
+  | { readonly kind: 'policy'; readonly policies: Policies }
   /** Put these subscribers; one with an older `facts.version` than what is held is ignored. */
   | { readonly kind: 'subscribers'; readonly subscribers: readonly DirectoryEntry[] }
   /** These subscribers are no more. */
   | { readonly kind: 'forget'; readonly subscriberIds: readonly number[] }
   /** The live sessions of these subscribers, replacing what was held for each. Send again when one is heard of. */
   | { readonly kind: 'sessions'; readonly subscribers: readonly SubscriberSessions[] }
+  /** What is held may be of a history that did not happen (another primary): it serves until `snapshotDone`, and no longer. */
+  | { readonly kind: 'doubt' }
   /** Every subscriber has been put: from here an unknown user is rejected, until then we stay silent about them. */
   | { readonly kind: 'snapshotDone' }
   /** Ask for the directory's chunks (see `directory-file.ts`; they are not sealed yet); answered by `exported` messages. */
@@ -51,6 +59,8 @@ export type FromRadiusWorker =
       readonly kind: 'ready';
       readonly authPort: number;
       readonly acctPort: number;
+      /** null = closed. */
+      readonly restPort: number | null;
       readonly addresses: readonly string[];
     }
   /** Accounting up to here is on disk: the intake may read it. At most one a few milliseconds. */
@@ -61,6 +71,8 @@ export type FromRadiusWorker =
   | { readonly kind: 'learnedMessageAuthenticator'; readonly nasId: number }
   /** Refused dials of the last second, at most 200 of them (`more` = how many are not listed). */
   | { readonly kind: 'rejected'; readonly dials: readonly RejectedDial[]; readonly more: number }
+  /** What was seen of each router since the last time, every few seconds; none where nothing was. */
+  | { readonly kind: 'nasSigns'; readonly signs: readonly NasSigns[] }
   /** Counters since the worker's start, once a second. */
   | { readonly kind: 'metrics'; readonly worker: number; readonly metrics: RadiusMetrics }
   | { readonly kind: 'exported'; readonly chunk: Uint8Array; readonly last: boolean }
@@ -105,6 +117,8 @@ export const DROP_REASONS = [
   'message-authenticator-missing',
   'proxy-state-unsigned',
   'request-authenticator-wrong',
+  /** A proxy asks for a router that is not in the table. */
+  'unknown-router',
   /** The same request is being answered: its reply is on the way. */
   'duplicate-pending',
   'directory-not-loaded',
@@ -119,6 +133,10 @@ export type DropReason = (typeof DROP_REASONS)[number];
 
 export type RadiusMetrics = {
   readonly accepts: number;
+  /** Answers to rlm_rest that let in whoever has the password. */
+  readonly restAuthorized: number;
+  /** HTTP requests that got no answer of use. */
+  readonly restRefused: number;
   readonly rejects: Readonly<Record<RejectReason, number>>;
   readonly drops: Readonly<Record<DropReason, number>>;
   /** Requests answered again from memory. */

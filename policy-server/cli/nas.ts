@@ -16,6 +16,9 @@ const addInput = (given: Given) => ({
   coaPort: textOf(given, 'coa-port'),
   messageAuthenticator: textOf(given, 'message-authenticator'),
   swapOctets: given.options['swap-octets'] === true,
+  vendor: textOf(given, 'vendor'),
+  proxy: given.options.proxy === true,
+  coaVia: textOf(given, 'coa-via'),
   tags: textOf(given, 'tags')
     ?.split(',')
     .map((tag) => tag.trim())
@@ -32,6 +35,9 @@ export const nasAdd: Command = {
     'coa-port': { value: 'PORT', help: 'the port of its /radius incoming (3799)' },
     'message-authenticator': { value: 'required|auto|off', help: 'whether requests must be signed (auto: once seen)' },
     'swap-octets': { value: 'flag', help: 'this router reports Acct-Input-Octets as the download' },
+    vendor: { value: 'mikrotik|generic|accel-ppp', help: 'its make (mikrotik): in which attributes it is told a rate' },
+    proxy: { value: 'flag', help: 'a FreeRADIUS that asks for routers behind it and names them by NAS-IP-Address' },
+    'coa-via': { value: 'NAME', help: 'the proxy that passes CoA on to it (none: CoA goes to the router itself)' },
     tags: { value: 'A,B', help: 'words that a policy rule can ask for' },
   },
   notes: ['Then: gerbang nas script NAME prints what to paste into the router.'],
@@ -60,6 +66,7 @@ export const nasList: Command = {
       [
         { title: 'NAME', cell: (nas) => nas.name },
         { title: 'ADDRESS', cell: (nas) => nas.address },
+        { title: 'MAKE', cell: (nas) => nas.vendor },
         { title: 'COA PORT', cell: (nas) => String(nas.coaPort), align: 'right' },
         { title: 'SIGNED', cell: (nas) => signed(nas) },
         { title: 'SESSIONS', cell: (nas) => String(nas.liveSessions), align: 'right' },
@@ -86,6 +93,9 @@ const EDITABLE = {
   'coa-per-second': 'coaPerSecond',
   'message-authenticator': 'messageAuthenticator',
   'swap-octets': 'swapOctets',
+  vendor: 'vendor',
+  proxy: 'proxy',
+  'coa-via': 'coaVia',
   'api-host': 'apiHost',
   'api-port': 'apiPort',
   'api-tls': 'apiTls',
@@ -127,6 +137,12 @@ export const nasEdit: Command = {
     'coa-per-second': { value: 'NUMBER', help: 'CoA and Disconnect a second at most' },
     'message-authenticator': { value: 'required|auto|off', help: 'whether requests must be signed' },
     'swap-octets': { value: 'true|false', help: 'this router reports Acct-Input-Octets as the download' },
+    vendor: { value: 'mikrotik|generic|accel-ppp', help: 'its make: in which attributes it is told a rate' },
+    proxy: {
+      value: 'true|false',
+      help: 'a FreeRADIUS that asks for routers behind it and names them by NAS-IP-Address',
+    },
+    'coa-via': { value: 'NAME', help: 'the proxy that passes CoA on to it; "" = CoA goes to the router itself' },
     tags: { value: 'A,B', help: 'words that a policy rule can ask for; "" for none' },
     'api-host': { value: 'ADDRESS', help: 'where its RouterOS API answers; "" = at its address' },
     'api-port': { value: 'PORT', help: 'the port of api-ssl (8729) or api (8728)' },

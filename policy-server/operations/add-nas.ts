@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
+import { NAS_VENDORS } from '#domain/policy';
 import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { entityName, nasAddress, portNumber } from '#operations/fields';
 import { parseInput } from '#operations/input';
 import { generateSecret } from '#operations/password-hash';
 import { change } from '#storage/change';
-import { violatedConstraint } from '#storage/database';
-import { insertNas, MESSAGE_AUTHENTICATOR_MODES, nextNasId } from '#storage/nas';
+import { type Queryable, violatedConstraint } from '#storage/database';
+import { findNas, insertNas, MESSAGE_AUTHENTICATOR_MODES, nextNasId } from '#storage/nas';
 import { nasSecretAad } from '#storage/secrets';
 
 /** Below this a shared secret is guessed from one captured packet while the router reboots. */
@@ -34,6 +35,15 @@ export const addNasSchema = z.object({
     .describe(say`one of ${MESSAGE_AUTHENTICATOR_MODES.join(', ')}`),
   swapOctets: z.boolean().default(false).describe(say`true or false`),
   tags: z.array(z.string().min(1).max(50)).default([]).describe(say`words, for example north,fiber`),
+  vendor: z
+    .enum(NAS_VENDORS)
+    .default('mikrotik')
+    .describe(say`one of ${NAS_VENDORS.join(', ')}`),
+  proxy: z.boolean().default(false).describe(say`true or false`),
+  coaVia: entityName('freeradius-1')
+    .nullable()
+    .default(null)
+    .describe(say`the name of a NAS that is a proxy; empty = CoA goes to the router itself`),
 });
 
 export type AddedNas = {
@@ -56,6 +66,7 @@ export async function addNas(desk: Desk, input: Readonly<Record<string, unknown>
   const detail = { name: nas.name, address: nas.address, coaPort: nas.coaPort };
   try {
     const id = await change(desk.db, { actor: desk.actor, why: 'add NAS', detail }, async (tx) => {
+      await refuseNoProxy(tx, nas.coaVia);
       const nasId = await nextNasId(tx);
       await insertNas(tx, nasId, { ...nas, secretSealed: desk.sealer.seal(secret, nasSecretAad(nasId)) });
       await tx.markNas(nasId);
@@ -65,6 +76,13 @@ export async function addNas(desk: Desk, input: Readonly<Record<string, unknown>
   } catch (error) {
     throw explainDuplicate(error, nas) ?? error;
   }
+}
+
+/** @throws InvalidInput where CoA is to go through something that is no proxy */
+export async function refuseNoProxy(q: Queryable, coaVia: string | null | undefined): Promise<void> {
+  if (coaVia === null || coaVia === undefined) return;
+  const via = await findNas(q, { name: coaVia });
+  if (via === null || !via.proxy) throw new InvalidInput([say`"${coaVia}" is no NAS that is a proxy; see: nas list`]);
 }
 
 export function weaknessOf(secret: string): string[] {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { say } from '#domain/say';
-import { addNasSchema, explainDuplicate, weaknessOf } from '#operations/add-nas';
+import { addNasSchema, explainDuplicate, refuseNoProxy, weaknessOf } from '#operations/add-nas';
 import type { Desk } from '#operations/desk';
 import { portNumber } from '#operations/fields';
 import { parseInput } from '#operations/input';
@@ -43,6 +43,9 @@ export const editNasSchema = z.object({
   messageAuthenticator: optional(shape.messageAuthenticator.unwrap().describe(shape.messageAuthenticator.description!)),
   swapOctets: optional(yesOrNo),
   tags: optional(shape.tags.unwrap().describe(shape.tags.description!)),
+  vendor: optional(shape.vendor.unwrap().describe(shape.vendor.description!)),
+  proxy: optional(yesOrNo),
+  coaVia: optional(emptyIsNull(shape.coaVia.unwrap().unwrap()).describe(shape.coaVia.description!)),
   apiHost: optional(
     emptyIsNull(z.string().refine((text) => isIP(text) !== 0 && !text.includes('%'))).describe(
       say`the IP address at which its RouterOS API answers, for example 10.20.0.1; empty = at its address`,
@@ -86,6 +89,9 @@ const FIELDS = [
   'messageAuthenticator',
   'swapOctets',
   'tags',
+  'vendor',
+  'proxy',
+  'coaVia',
   'apiHost',
   'apiPort',
   'apiTls',
@@ -115,6 +121,7 @@ export async function editNas(
     return await change(desk.db, { actor: desk.actor, why: 'edit NAS', detail }, async (tx) => {
       const was = (await findNas(tx, { id }, 'lock')) ?? noSuchNas();
       before = was;
+      await refuseNoProxy(tx, given.coaVia);
       const after = pick({ ...was, ...withoutUndefined(given) });
       name = after.name;
       const changed: string[] = FIELDS.filter((field) => JSON.stringify(after[field]) !== JSON.stringify(was[field]));
@@ -164,6 +171,7 @@ export async function deleteNas(desk: Desk, id: number): Promise<{ readonly name
     const reasons = [
       ...(uses.sessions > 0 ? [say`${uses.sessions} sessions are on it or ended just now`] : []),
       ...(uses.subscribers > 0 ? [say`${uses.subscribers} static lines belong to it`] : []),
+      ...(uses.behind > 0 ? [say`CoA of ${uses.behind} routers goes through it`] : []),
       ...(uses.addresses > 0 ? [say`${uses.addresses} addresses are in its lists or wait to leave them`] : []),
     ];
     if (reasons.length > 0)

@@ -1,3 +1,4 @@
+import type { NasVendor } from '#domain/policy';
 import type { Instant } from '#domain/time';
 import type { Queryable } from '#storage/database';
 
@@ -15,6 +16,11 @@ export type NewNas = {
   readonly messageAuthenticator: (typeof MESSAGE_AUTHENTICATOR_MODES)[number];
   readonly swapOctets: boolean;
   readonly tags: readonly string[];
+  readonly vendor: NasVendor;
+  /** It asks for routers behind it and is believed when it names one. */
+  readonly proxy: boolean;
+  /** The name of the proxy that passes CoA on to it; null = CoA goes to itself. */
+  readonly coaVia: string | null;
 };
 
 /** A NAS as lists show it: everything but its secret. */
@@ -28,6 +34,9 @@ export type ListedNas = {
   readonly messageAuthenticatorSeen: boolean;
   readonly swapOctets: boolean;
   readonly tags: readonly string[];
+  readonly vendor: NasVendor;
+  readonly proxy: boolean;
+  readonly coaVia: string | null;
   /** Where its RouterOS API answers; null = at its address. */
   readonly apiHost: string | null;
   readonly apiPort: number;
@@ -55,9 +64,22 @@ export async function nextNasId(q: Queryable): Promise<number> {
 /** Throws a unique violation of `nas_name_key` or `nas_address_key`. */
 export async function insertNas(q: Queryable, id: number, nas: NewNas): Promise<void> {
   await q.execute(
-    `insert into nas (id, name, address, secret_sealed, coa_port, message_authenticator, swap_octets, tags)
-     overriding system value values ($1, $2, $3::inet::cidr, $4, $5, $6, $7, $8)`,
-    [id, nas.name, nas.address, nas.secretSealed, nas.coaPort, nas.messageAuthenticator, nas.swapOctets, nas.tags],
+    `insert into nas (id, name, address, secret_sealed, coa_port, message_authenticator, swap_octets, tags, vendor,
+                      proxy, coa_via_id)
+     overriding system value values ($1, $2, $3::inet::cidr, $4, $5, $6, $7, $8, $9, $10, (select id from nas where name = $11))`,
+    [
+      id,
+      nas.name,
+      nas.address,
+      nas.secretSealed,
+      nas.coaPort,
+      nas.messageAuthenticator,
+      nas.swapOctets,
+      nas.tags,
+      nas.vendor,
+      nas.proxy,
+      nas.coaVia,
+    ],
   );
 }
 
@@ -67,6 +89,7 @@ select nas.id, nas.name,
             then host(nas.address) else nas.address::text end as address,
        nas.coa_port as "coaPort", nas.coa_per_second as "coaPerSecond", nas.message_authenticator as "messageAuthenticator",
        nas.message_authenticator_seen as "messageAuthenticatorSeen", nas.swap_octets as "swapOctets", nas.tags,
+       nas.vendor, nas.proxy, (select via.name from nas as via where via.id = nas.coa_via_id) as "coaVia",
        host(nas.api_host) as "apiHost", nas.api_port as "apiPort", nas.api_tls as "apiTls",
        nas.api_fingerprint as "apiFingerprint", nas.api_user as "apiUser",
        nas.api_password_sealed is not null as "apiPasswordSet", nas.api_seen_at as "apiSeenAt", nas.api_error as "apiError",
@@ -126,7 +149,8 @@ export async function updateNas(q: Queryable, id: number, to: NasUpdate): Promis
             message_authenticator_seen = message_authenticator_seen and not $17,
             api_fingerprint = case when $18 then null else api_fingerprint end,
             api_seen_at = case when $18 then null else api_seen_at end,
-            api_error = case when $18 then null else api_error end
+            api_error = case when $18 then null else api_error end, vendor = $19,
+            proxy = $20, coa_via_id = (select id from nas where name = $21)
       where id = $1`,
     [
       id,
@@ -147,6 +171,9 @@ export async function updateNas(q: Queryable, id: number, to: NasUpdate): Promis
       to.apiPassword?.sealed ?? null,
       to.forgetSigned,
       to.forgetApi,
+      to.vendor,
+      to.proxy,
+      to.coaVia,
     ],
   );
 }
@@ -160,11 +187,17 @@ export async function setFingerprint(q: Queryable, id: number, fingerprint: stri
 export async function usesOfNas(
   q: Queryable,
   id: number,
-): Promise<{ readonly sessions: number; readonly subscribers: number; readonly addresses: number }> {
-  const [row] = await q.query<{ sessions: number; subscribers: number; addresses: number }>(
+): Promise<{
+  readonly sessions: number;
+  readonly subscribers: number;
+  readonly addresses: number;
+  readonly behind: number;
+}> {
+  const [row] = await q.query<{ sessions: number; subscribers: number; addresses: number; behind: number }>(
     `select (select count(*) from session where nas_id = $1) as sessions,
             (select count(*) from subscriber where nas_id = $1) as subscribers,
-            (select count(*) from static_address where nas_id = $1) as addresses`,
+            (select count(*) from static_address where nas_id = $1) as addresses,
+            (select count(*) from nas where coa_via_id = $1) as behind`,
     [id],
   );
   return row!;

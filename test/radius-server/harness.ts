@@ -3,6 +3,7 @@ import { type Clock, monotonicMs, systemClock } from '#domain/clock';
 import type { Facts } from '#domain/facts';
 import type { Plan } from '#domain/plan';
 import { defaultPolicy, type Policy } from '#domain/policy';
+import { onlyPolicy } from '#domain/rollout';
 import { DAY, type Instant } from '#domain/time';
 import type { AccessEvents, UnprovenReason } from '#radius/access';
 import { Directory, type DirectoryEntry, type Line } from '#radius/directory';
@@ -63,7 +64,9 @@ export function entry(
       suspendedSince: null,
       owesSince: null,
       openings: [],
-      grants: [{ id: subscriberId, plan: HOME_20, from: NOON - 20 * DAY, until: NOON + 10 * DAY, usedBytes: 0 }],
+      grants: [
+        { id: subscriberId, plan: HOME_20, from: NOON - 20 * DAY, until: NOON + 10 * DAY, usedBytes: 0, metered: null },
+      ],
       chargedBytes: 0,
       nas: null,
       version: 1,
@@ -140,7 +143,7 @@ export type BenchOptions = {
 export function makeServer(options: BenchOptions = {}): Bench {
   const directory = new Directory();
   const policy = options.policy === undefined ? defaultPolicy('Asia/Jakarta') : options.policy;
-  if (policy !== null) directory.setPolicy(policy);
+  if (policy !== null) directory.setPolicies(onlyPolicy(policy));
   directory.put(options.entries ?? [entry('demo', 'arctangent')]);
   if (options.complete !== false) directory.snapshotDone();
   const journal = new TestJournal();

@@ -32,7 +32,7 @@ export type Received = { readonly type: string; readonly attributes: Readonly<Re
 /** The binaries the tests need; names of Debian packages are `freeradius` and `freeradius-utils`. */
 const PATHS = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/sbin', '/bin'];
 
-function binary(name: string): string | null {
+export function binary(name: string): string | null {
   return PATHS.map((folder) => join(folder, name)).find(existsSync) ?? null;
 }
 
@@ -244,7 +244,7 @@ async function start(plan: {
   };
 }
 
-function ready(child: ChildProcess, said: string[]): Promise<void> {
+export function ready(child: ChildProcess, said: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const hear = (line: string) => {
       said.push(line);
@@ -258,17 +258,20 @@ function ready(child: ChildProcess, said: string[]): Promise<void> {
   });
 }
 
-async function end(child: ChildProcess, folder: string): Promise<void> {
+export async function end(child: ChildProcess, folder: string): Promise<void> {
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
     const closed = once(child, 'close');
     child.kill('SIGTERM');
+    // 3.2.1, ended right after much work, may spin in fr_atomic_queue_pop for ever.
+    const patience = setTimeout(() => child.kill('SIGKILL'), 5_000);
     await closed;
+    clearTimeout(patience);
   }
   await rm(folder, { recursive: true, force: true });
 }
 
 /** A UDP port of the loopback that was free a moment ago: FreeRADIUS cannot tell which one it took for port 0. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
