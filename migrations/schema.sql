@@ -153,6 +153,7 @@ create table enforcement_act (
   took_ms integer not null,
   constraint enforcement_act_pkey PRIMARY KEY (id)
 );
+CREATE INDEX enforcement_act_by_nas ON public.enforcement_act USING btree (nas_id, id);
 CREATE INDEX enforcement_act_by_subscriber ON public.enforcement_act USING btree (subscriber_id, id);
 comment on table enforcement_act is 'every CoA and Disconnect with what came of it';
 
@@ -203,10 +204,13 @@ create table grants (
   created_at timestamp with time zone default now() not null,
   allowance_bytes bigint,
   spent boolean default COALESCE((used_bytes >= allowance_bytes), false) not null,
+  metered_at timestamp with time zone,
+  metered_bases bigint[],
   constraint grants_pkey PRIMARY KEY (id),
   constraint grants_plan_revision_id_fkey FOREIGN KEY (plan_revision_id) REFERENCES plan_revision(id),
   constraint grants_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES subscriber(id),
   constraint grants_check CHECK ((starts_at < ends_at)),
+  constraint grants_check1 CHECK ((((metered_at IS NULL) = (metered_bases IS NULL)) AND (cardinality(metered_bases) = 6))),
   constraint grants_used_bytes_check CHECK ((used_bytes >= 0))
 ) with (fillfactor=80);
 CREATE INDEX grants_by_end ON public.grants USING btree (LEAST(ends_at, revoked_at));
@@ -219,6 +223,8 @@ CREATE TRIGGER grants_moved AFTER UPDATE OF starts_at, ends_at, revoked_at ON pu
 CREATE TRIGGER grants_removed AFTER DELETE ON public.grants REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION grants_changed();
 comment on column grants.allowance_bytes is 'of its plan revision, which never changes; a trigger copies it, so that the row alone says whether it is spent';
 comment on column grants.spent is 'an index on this leaves charging as cheap as before (HOT) but for the one charge that spends the grant';
+comment on column grants.metered_at is 'an instant of usage in the newest periods that were charged; null = nothing was, since there is metering';
+comment on column grants.metered_bases is 'used_bytes when the day, week and month began in which metered_at lies, of the calendar and then counted from starts_at; late usage of an earlier one included';
 
 create table installation (
   single boolean default true not null,
@@ -444,18 +450,25 @@ create table nas (
   api_error text,
   recognises_lines boolean default true not null,
   script_garden text[],
+  vendor text default 'mikrotik'::text not null,
+  proxy boolean default false not null,
+  coa_via_id bigint,
   constraint nas_pkey PRIMARY KEY (id),
   constraint nas_address_key UNIQUE (address),
   constraint nas_name_key UNIQUE (name),
+  constraint nas_coa_via_id_fkey FOREIGN KEY (coa_via_id) REFERENCES nas(id),
   constraint nas_api_fingerprint_check CHECK ((api_fingerprint ~ '^[0-9a-f]{64}$'::text)),
   constraint nas_api_port_check CHECK (((api_port >= 1) AND (api_port <= 65535))),
   constraint nas_api_tls_check CHECK ((api_tls = ANY (ARRAY['off'::text, 'pinned'::text, 'verified'::text]))),
   constraint nas_api_user_check CHECK ((api_user <> ''::text)),
+  constraint nas_check CHECK ((coa_via_id IS DISTINCT FROM id)),
   constraint nas_coa_per_second_check CHECK ((coa_per_second > 0)),
   constraint nas_coa_port_check CHECK (((coa_port >= 1) AND (coa_port <= 65535))),
   constraint nas_message_authenticator_check CHECK ((message_authenticator = ANY (ARRAY['required'::text, 'auto'::text, 'off'::text]))),
-  constraint nas_name_check CHECK ((name <> ''::text))
+  constraint nas_name_check CHECK ((name <> ''::text)),
+  constraint nas_vendor_check CHECK ((vendor = ANY (ARRAY['mikrotik'::text, 'generic'::text, 'accel-ppp'::text])))
 );
+CREATE INDEX nas_by_coa_via ON public.nas USING btree (coa_via_id) WHERE (coa_via_id IS NOT NULL);
 comment on column nas.message_authenticator_seen is 'learned under auto: once a request carried it, requests without it are dropped';
 comment on column nas.swap_octets is 'this router reports Acct-Input-Octets as the download';
 comment on column nas.api_host is 'where the RouterOS API answers; null = at the address of the NAS, when that is a single one';
@@ -463,6 +476,65 @@ comment on column nas.api_fingerprint is 'SHA-256 of the certificate that was tr
 comment on column nas.api_seen_at is 'when the RouterOS API last answered; api_error says why it last did not, null after a success';
 comment on column nas.recognises_lines is 'the splash page greets a line by its source address when that is the live Framed-IP of a session here';
 comment on column nas.script_garden is 'what the walled garden of the script made last holds; null = none was made since there are gateways';
+comment on column nas.proxy is 'it asks for routers behind it and is believed when it names one by NAS-IP-Address';
+comment on column nas.coa_via_id is 'the proxy that passes CoA and Disconnect on to this router; null = they go to the router itself';
+
+create table nas_router (
+  nas_id integer not null,
+  address inet not null,
+  identity text,
+  first_at timestamp with time zone not null,
+  auth_at timestamp with time zone,
+  acct_at timestamp with time zone,
+  right_at timestamp with time zone,
+  wrong_at timestamp with time zone,
+  signed_at timestamp with time zone,
+  unsigned_at timestamp with time zone,
+  skew_ms bigint,
+  skew_at timestamp with time zone,
+  constraint nas_router_pkey PRIMARY KEY (nas_id, address),
+  constraint nas_router_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id) ON DELETE CASCADE,
+  constraint nas_router_check CHECK (((skew_ms IS NULL) = (skew_at IS NULL)))
+) with (fillfactor=50);
+comment on table nas_router is 'each address a NAS has spoken from, and when it last showed what; of a NAS that is a block there are many';
+comment on column nas_router.right_at is 'when something last bore its secret out; wrong_at, when something spoke against it';
+comment on column nas_router.skew_ms is 'how far its clock was ahead of ours by Event-Timestamp; negative = behind';
+
+create table nas_signs (
+  nas_id integer not null,
+  address inet not null,
+  slot timestamp with time zone not null,
+  accepted integer default 0 not null,
+  rejected integer default 0 not null,
+  signed integer default 0 not null,
+  unsigned integer default 0 not null,
+  unsigned_dropped integer default 0 not null,
+  pap_readable integer default 0 not null,
+  pap_garbled integer default 0 not null,
+  auth_forged integer default 0 not null,
+  acct_forged integer default 0 not null,
+  accounted integer default 0 not null,
+  delayed integer default 0 not null,
+  again_queued integer default 0 not null,
+  again_held integer default 0 not null,
+  again_unwritten integer default 0 not null,
+  again_soon integer default 0 not null,
+  again_late integer default 0 not null,
+  repeated integer default 0 not null,
+  rate_kept integer default 0 not null,
+  rate_exceeded integer default 0 not null,
+  coa_kept integer default 0 not null,
+  coa_exceeded integer default 0 not null,
+  coa_acknowledged integer default 0 not null,
+  coa_refused integer default 0 not null,
+  coa_silent integer default 0 not null,
+  gaps bigint[] not null,
+  constraint nas_signs_pkey PRIMARY KEY (nas_id, address, slot),
+  constraint nas_signs_nas_id_fkey FOREIGN KEY (nas_id) REFERENCES nas(id) ON DELETE CASCADE
+) with (fillfactor=50);
+CREATE INDEX nas_signs_by_slot ON public.nas_signs USING btree (slot);
+comment on table nas_signs is 'counts of each router in each quarter of an hour (domain/nas-signs.ts says what each counts), added up over all nodes';
+comment on column nas_signs.gaps is 'how long it was from one interim of a session to the next: counts in buckets';
 
 create table number_counter (
   series text not null,
@@ -614,9 +686,81 @@ create table policy_revision (
   created_by text not null,
   created_at timestamp with time zone default now() not null,
   published_at timestamp with time zone,
-  constraint policy_revision_pkey PRIMARY KEY (id)
+  source text,
+  base_id integer,
+  constraint policy_revision_pkey PRIMARY KEY (id),
+  constraint policy_revision_base_id_fkey FOREIGN KEY (base_id) REFERENCES policy_revision(id)
 );
+CREATE INDEX policy_revision_in_force ON public.policy_revision USING btree (published_at DESC, id DESC) WHERE (published_at IS NOT NULL);
 comment on column policy_revision.published_at is 'the revision with the newest published_at is in force';
+comment on column policy_revision.source is 'the text as its author wrote it; null for a policy that the program made';
+comment on column policy_revision.base_id is 'the newest revision when this one was saved: its author had seen it';
+
+create table policy_rollout (
+  id integer generated always as identity not null,
+  from_id integer not null,
+  to_id integer not null,
+  stage text not null,
+  share double precision not null,
+  salt integer not null,
+  canary double precision,
+  per_second integer not null,
+  watch_seconds integer not null,
+  limits jsonb not null,
+  started_at timestamp with time zone not null,
+  started_by text not null,
+  stage_at timestamp with time zone not null,
+  steps integer default 0 not null,
+  expected_end timestamp with time zone,
+  back_below double precision default 0 not null,
+  back_to double precision default 0 not null,
+  wanted integer default 0 not null,
+  told integer default 0 not null,
+  naks integer default 0 not null,
+  timeouts integer default 0 not null,
+  lost integer default 0 not null,
+  reason text,
+  ended_at timestamp with time zone,
+  constraint policy_rollout_pkey PRIMARY KEY (id),
+  constraint policy_rollout_from_id_fkey FOREIGN KEY (from_id) REFERENCES policy_revision(id),
+  constraint policy_rollout_to_id_fkey FOREIGN KEY (to_id) REFERENCES policy_revision(id),
+  constraint policy_rollout_back_below_check CHECK (((back_below >= (0)::double precision) AND (back_below <= (1)::double precision))),
+  constraint policy_rollout_canary_check CHECK (((canary > (0)::double precision) AND (canary <= (1)::double precision))),
+  constraint policy_rollout_check CHECK (((back_to >= (0)::double precision) AND (back_to <= back_below))),
+  constraint policy_rollout_check1 CHECK (((ended_at IS NOT NULL) = (stage = ANY (ARRAY['done'::text, 'stopped'::text, 'rolled-back'::text])))),
+  constraint policy_rollout_per_second_check CHECK ((per_second > 0)),
+  constraint policy_rollout_salt_check CHECK ((salt >= 0)),
+  constraint policy_rollout_share_check CHECK (((share >= (0)::double precision) AND (share <= (1)::double precision))),
+  constraint policy_rollout_stage_check CHECK ((stage = ANY (ARRAY['canary'::text, 'spreading'::text, 'done'::text, 'stopped'::text, 'rolling-back'::text, 'rolled-back'::text]))),
+  constraint policy_rollout_watch_seconds_check CHECK ((watch_seconds >= 0))
+);
+CREATE UNIQUE INDEX policy_rollout_active ON public.policy_rollout USING btree (((ended_at IS NULL))) WHERE (ended_at IS NULL);
+comment on table policy_rollout is 'one revision taking the place of another; of the active one, a share of all subscribers has the new one';
+comment on column policy_rollout.share is 'subscribers whose policy_bucket(id, salt) is below it have the policy of to_id';
+comment on column policy_rollout.steps is 'one more with every step: a driver that was paused meanwhile sees that its step is not the next';
+comment on column policy_rollout.expected_end is 'by the pace, if nothing gets in its way';
+comment on column policy_rollout.back_below is 'taken back: those in buckets below it had the policy; those below back_to are due to be told so by now';
+
+create table policy_rollout_session (
+  session_id bigint not null,
+  rollout_id integer not null,
+  subscriber_id bigint not null,
+  session_key text not null,
+  reached_at timestamp with time zone not null,
+  acts_after bigint not null,
+  told_at timestamp with time zone,
+  down_at timestamp with time zone,
+  nak boolean default false not null,
+  timed_out boolean default false not null,
+  lost boolean default false not null,
+  closed boolean default false not null,
+  constraint policy_rollout_session_pkey PRIMARY KEY (session_id),
+  constraint policy_rollout_session_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES policy_rollout(id)
+) with (fillfactor=70);
+CREATE INDEX policy_rollout_session_open ON public.policy_rollout_session USING btree (rollout_id) WHERE (NOT closed);
+comment on table policy_rollout_session is 'live sessions that the active rollout has reached, and how they took it; emptied when it ends';
+comment on column policy_rollout_session.reached_at is 'when enforcement is to look at it: the pace is in this';
+comment on column policy_rollout_session.acts_after is 'the newest enforcement_act when it was reached: what its NAS says to it comes later';
 
 create table portal_account (
   subscriber_id bigint not null,
@@ -1331,6 +1475,18 @@ AS $function$
 begin
   new.day := greatest(new.day, (select max(day) + 1 from ledger_day));
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.policy_bucket(id bigint, salt integer)
+ RETURNS double precision
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+declare mixed bigint := ((id & 2147483647) # (id >> 31) # salt) & 2147483647;
+begin
+  mixed := ((mixed # (mixed >> 16)) * 73244475) & 2147483647;
+  mixed := ((mixed # (mixed >> 15)) * 739982445) & 2147483647;
+  return (mixed # (mixed >> 16)) / 2147483648.0::double precision;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()

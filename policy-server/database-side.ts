@@ -3,6 +3,7 @@ import { Unavailable } from '#domain/errors';
 import type { Config } from '#policy-server/config';
 import type { Log } from '#policy-server/log';
 import { type Embedded, startEmbedded } from '#storage/embedded';
+import { placeOf } from '#storage/hosts';
 import { migrate } from '#storage/migrate';
 
 /** The database server: our own in DATA_DIR, or the one DATABASE_URL names. */
@@ -18,8 +19,7 @@ export class DatabaseSide {
   get where(): string {
     const { databaseUrl, dataDir } = this.#config;
     if (databaseUrl === null) return `embedded PostgreSQL in ${dataDir}/postgres`;
-    const { hostname, port, pathname } = new URL(databaseUrl);
-    return `PostgreSQL ${hostname}:${port || 5432}${pathname}`;
+    return `PostgreSQL ${placeOf(databaseUrl)}`;
   }
 
   /** Starts it where it is ours, and brings it to this program's schema. Returns its URL. Throws `Unavailable`. */

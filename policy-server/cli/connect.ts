@@ -39,6 +39,19 @@ export async function atDesk<Result>(config: Config, work: (office: Office) => P
   }
 }
 
+/** Finds the database in the same way and does nothing to it. Throws `Unavailable`. */
+export async function atDatabase<Result>(
+  config: Config,
+  work: (databaseUrl: string) => Promise<Result>,
+): Promise<Result> {
+  const source = await databaseOf(config);
+  try {
+    return await work(source.url);
+  } finally {
+    await source.leave();
+  }
+}
+
 type Source = { readonly url: string; readonly migrated: boolean; leave(): Promise<void> };
 
 async function databaseOf(config: Config): Promise<Source> {

@@ -4,9 +4,11 @@ import type { Database } from '#storage/database';
 /** Held by this process alone, on any number of nodes, until it is released or lost. */
 export type ClusterLock = { release(): Promise<void> };
 
-const HEARTBEAT_MS = 5_000;
-/** A connection that is silent for longer is given up, by us and (idle in transaction) by PostgreSQL. */
+const HEARTBEAT_MS = 2_000;
+/** A connection that is silent for longer is given up by us … */
 const PATIENCE_MS = 5_000;
+/** … and (idle in transaction) by PostgreSQL: of a process that is paused, others take over within ten seconds. */
+const LONGEST_SILENCE_MS = 7_000;
 
 /**
  * Takes a lock of the whole cluster, or answers null when somebody has it. It is an advisory lock of a transaction that
@@ -35,6 +37,7 @@ export async function takeClusterLock(
           [name],
         );
         held = row!.locked;
+        if (held) await tx.query(`set local idle_in_transaction_session_timeout = ${LONGEST_SILENCE_MS}`);
         taken(held);
         while (held && !releasing.signal.aborted) {
           await tx.query('select 1');

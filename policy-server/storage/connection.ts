@@ -14,8 +14,9 @@ export type PgPool = {
   readonly options: Record<string, unknown>;
   readonly ended: boolean;
   end(): Promise<void>;
-  readonly Client: new (options: Record<string, unknown>) => PgClient;
+  Client: PgClientClass;
 };
+export type PgClientClass = new (options: Record<string, unknown>) => PgClient;
 export type PgQuery = {
   text: string;
   values?: unknown[];
@@ -50,8 +51,8 @@ export function isContention(error: unknown): boolean {
  * 25P03 idle in a transaction for too long.
  */
 const CONDITION = /^(08...|28...|3D000|53...|57P0.|58...|57014|55P03|25006|25P03)$/;
-/** After these the connection itself is of no more use. */
-const CONNECTION_GONE = /^(08...|57P0.|25P03)$/;
+/** After these the connection itself is of no more use; a primary that became a standby (25006) stays one. */
+const CONNECTION_GONE = /^(08...|57P0.|25006|25P03)$/;
 const SOCKET =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT)$/;
 /** The texts of `pg` and `pg-pool` for a connection that is no more (they carry no code). */

@@ -1,9 +1,13 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { AnyEntity, EntityManager, EntityName, EntitySchema } from '@mikro-orm/postgresql';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Kysely, PostgresDialect } from 'kysely';
+import * as copyStreams from 'pg-copy-streams';
 import { assert } from '#domain/assert';
 import type { PgPool, PgPooledClient, PgResult } from '#storage/connection';
 import { explained, isConnectionGone, isContention } from '#storage/connection';
+import { Hosts, urlsOf } from '#storage/hosts';
 import type { Listener } from '#storage/listen';
 import { listen } from '#storage/listen';
 import type { TypeParsers } from '#storage/values';
@@ -33,13 +37,21 @@ export type Queryable = {
  */
 export type Transaction = Queryable & { readonly em: EntityManager };
 
+/** A transaction with PostgreSQL's bulk ways in and out; one of them at a time, to its end before the next statement. */
+export type CopyTransaction = Transaction & {
+  /** The octets of `COPY … TO STDOUT` in its text form. */
+  copyOut(text: string): Readable;
+  /** Feeds `COPY … FROM STDIN`; returns the number of rows. */
+  copyIn(text: string, rows: AsyncIterable<Buffer>): Promise<number>;
+};
+
 export type Database = Queryable & {
   /**
    * Runs `work` in one transaction. It is run again when another transaction was in the way (40001, 40P01), up to 5
    * times with a growing pause: it must have no effect but on the database. When the connection is lost during COMMIT
    * the outcome is not known: `Unavailable` is thrown and the work may have been committed.
    */
-  transaction<Result>(work: (tx: Transaction) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
+  transaction<Result>(work: (tx: CopyTransaction) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
   /** Calls `onPayload` for every NOTIFY on the channel, over a connection of its own that mends itself. */
   listen(channel: string, onPayload: (payload: string) => void, onListening?: () => void): Promise<Listener>;
   readonly orm: MikroORM;
@@ -55,6 +67,7 @@ export type TransactionOptions = {
 };
 
 export type DatabaseOptions = {
+  /** May name several hosts (`hosts.ts`). */
   readonly url: string;
   /** Connections at most; a listener has one more of its own. */
   readonly poolSize: number;
@@ -62,6 +75,12 @@ export type DatabaseOptions = {
   readonly statementTimeoutMs?: number;
   readonly entities?: readonly (EntityName<AnyEntity> | EntitySchema)[];
 };
+
+/** What the database's clock says now, in milliseconds. */
+export async function databaseTime(q: Queryable): Promise<number> {
+  const [row] = await q.query<{ at: number }>('select clock_timestamp() as at', [], 'database-time');
+  return row!.at;
+}
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -74,13 +93,14 @@ const ATTEMPTS = 6;
 /** Opens the pool; connects on first use, so it also succeeds while the database is down. */
 export function openDatabase(options: DatabaseOptions): Database {
   let pool: PgPool | undefined;
+  const [url] = urlsOf(options.url);
   const orm = new MikroORM({
-    clientUrl: options.url,
+    clientUrl: url!,
     entities: [...(options.entities ?? [])],
     discovery: { warnWhenNoEntities: false },
     pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 60_000 },
     driverOptions: {
-      ...poolOptions(options.url, options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS),
+      ...poolOptions(url!, options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS),
       onPoolCreated: (made: PgPool) => {
         pool = made;
       },
@@ -89,26 +109,62 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   orm.em.getConnection().getClient(); // makes the pool; `getNativeClient` would also connect
   assert(pool !== undefined, 'MikroORM makes its pool when its client is first asked for');
-  return overPool(orm, pool, options.url);
+  const hosts = new Hosts(options.url, pool.Client, pool.options);
+  pool.Client = hosts.clientClass();
+  return overPool(orm, new Connections(pool, hosts), options.url);
 }
 
-function overPool(orm: MikroORM, pool: PgPool, url: string): Database {
+/** The pool, and who of several hosts its connections go to. */
+class Connections {
+  readonly pool: PgPool;
+  readonly hosts: Hosts;
+
+  constructor(pool: PgPool, hosts: Hosts) {
+    this.pool = pool;
+    this.hosts = hosts;
+  }
+
+  /** A connection to the host that takes writes. Throws `Unavailable`. */
+  async acquire(): Promise<PgPooledClient> {
+    for (let failed = false; ; ) {
+      try {
+        await this.hosts.settle();
+        const client = await this.pool.connect();
+        if (!this.hosts.isStale(client)) return client;
+        client.release(true);
+      } catch (error) {
+        if (!this.hosts.doubt() || failed) throw explained(error);
+        failed = true;
+      }
+    }
+  }
+
+  /** Gives back a connection on which something failed; `close` also when it is none of its own fault. */
+  release(client: PgPooledClient, error: unknown, close = false): void {
+    const gone = isConnectionGone(error);
+    if (gone) this.hosts.doubt();
+    client.release(gone || close);
+  }
+}
+
+function overPool(orm: MikroORM, connections: Connections, url: string): Database {
+  const { pool, hosts } = connections;
   const run = runner(pool);
   const onPool = async (text: string, values?: readonly unknown[], name?: string): Promise<PgResult> => {
-    const client = await acquire(pool);
+    const client = await connections.acquire();
     try {
       const result = await run(client, text, values, name);
       client.release();
       return result;
     } catch (error) {
-      client.release(isConnectionGone(error));
+      connections.release(client, error);
       throw explained(error);
     }
   };
   const database = {
     ...queryable(onPool),
-    transaction: (work, transactionOptions = {}) => transaction(orm, pool, run, work, transactionOptions),
-    listen: (channel, onPayload, onListening) => listen(pool, channel, onPayload, onListening),
+    transaction: (work, transactionOptions = {}) => transaction(orm, connections, run, work, transactionOptions),
+    listen: (channel, onPayload, onListening) => listen(pool, hosts, channel, onPayload, onListening),
     close: async () => {
       await orm.close(true);
       // MikroORM ends the pool only once its own query builder was used; where only ours was, nobody has.
@@ -167,24 +223,16 @@ function queryable(run: (text: string, values?: readonly unknown[], name?: strin
   };
 }
 
-async function acquire(pool: PgPool): Promise<PgPooledClient> {
-  try {
-    return await pool.connect();
-  } catch (error) {
-    throw explained(error);
-  }
-}
-
 async function transaction<Result>(
   orm: MikroORM,
-  pool: PgPool,
+  connections: Connections,
   run: Run,
-  work: (tx: Transaction) => Promise<Result>,
+  work: (tx: CopyTransaction) => Promise<Result>,
   options: TransactionOptions,
 ): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptTransaction(orm, pool, run, work, options);
+      return await attemptTransaction(orm, connections, run, work, options);
     } catch (error) {
       if (!isContention(error) || attempt === ATTEMPTS) throw explained(error);
       const pauseMs = 2 ** attempt * (1 + Math.random());
@@ -195,20 +243,23 @@ async function transaction<Result>(
 
 async function attemptTransaction<Result>(
   orm: MikroORM,
-  pool: PgPool,
+  connections: Connections,
   run: Run,
-  work: (tx: Transaction) => Promise<Result>,
+  work: (tx: CopyTransaction) => Promise<Result>,
   options: TransactionOptions,
 ): Promise<Result> {
-  const client = await acquire(pool);
+  const client = await connections.acquire();
   const silenceMs = options.statementTimeoutMs === undefined ? undefined : silenceFor(options.statementTimeoutMs);
   const onClient = (text: string, values?: readonly unknown[], name?: string) =>
     run(client, text, values, name, silenceMs);
+  const copying = new Copying(client);
   try {
     await onClient(beginStatement(options));
     const em = hasEntities(orm) ? await entityManagerOn(orm, client) : undefined;
     const result = await work({
       ...queryable(onClient),
+      copyOut: (text) => copying.out(text),
+      copyIn: (text, rows) => copying.into(text, rows),
       get em() {
         assert(em !== undefined, 'openDatabase was given the entities that a transaction asks for');
         return em;
@@ -219,8 +270,45 @@ async function attemptTransaction<Result>(
     client.release();
     return result;
   } catch (error) {
-    await rollback(client, error);
+    // In the middle of a COPY the connection takes no ROLLBACK: closing it is one.
+    if (copying.unfinished || isConnectionGone(error)) connections.release(client, error, true);
+    else await rollback(client);
     throw error;
+  }
+}
+
+/** COPY over the connection of a transaction. */
+class Copying {
+  unfinished = false;
+  readonly #client: PgPooledClient;
+
+  constructor(client: PgPooledClient) {
+    this.#client = client;
+  }
+
+  out(text: string): Readable {
+    const stream = copyStreams.to(text);
+    this.#begin(stream);
+    return stream.on('end', () => this.#end(stream));
+  }
+
+  async into(text: string, rows: AsyncIterable<Buffer>): Promise<number> {
+    const stream = copyStreams.from(text);
+    this.#begin(stream);
+    await pipeline(rows, stream);
+    this.#end(stream);
+    return stream.rowCount;
+  }
+
+  #begin(stream: copyStreams.CopyStreamQuery | copyStreams.CopyToStreamQuery): void {
+    this.unfinished = true;
+    this.#client.query(stream as never);
+  }
+
+  /** `pg` hangs its silence timer on `callback`, which these streams never call: it would keep the process from ending. */
+  #end(stream: object): void {
+    this.unfinished = false;
+    if ('callback' in stream && typeof stream.callback === 'function') stream.callback();
   }
 }
 
@@ -235,11 +323,7 @@ function beginStatement(options: TransactionOptions): string {
 }
 
 /** Gives the connection back clean; one that cannot be cleaned is closed, which rolls back on the server. */
-async function rollback(client: PgPooledClient, cause: unknown): Promise<void> {
-  if (isConnectionGone(cause)) {
-    client.release(true);
-    return;
-  }
+async function rollback(client: PgPooledClient): Promise<void> {
   try {
     await client.query({ text: 'rollback' });
     client.release();

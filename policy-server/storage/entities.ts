@@ -40,21 +40,8 @@ export const PlanRevisionEntity = defineEntity({
   },
 });
 
-export const PolicyRevisionEntity = defineEntity({
-  name: 'PolicyRevision',
-  tableName: 'policy_revision',
-  properties: {
-    id: p.integer().primary().autoincrement(),
-    document: p.json<object>(),
-    note: p.text().default(''),
-    createdBy: p.text(),
-    createdAt: p.datetime().defaultRaw('now()'),
-    publishedAt: p.datetime().nullable(),
-  },
-});
-
 export type PlanRow = InferEntity<typeof PlanEntity>;
 export type PlanRevisionRow = InferEntity<typeof PlanRevisionEntity>;
 
 /** All of them, for `openDatabase`. */
-export const entities = [PlanEntity, PlanRevisionEntity, PolicyRevisionEntity] as const;
+export const entities = [PlanEntity, PlanRevisionEntity] as const;

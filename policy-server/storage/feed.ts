@@ -1,3 +1,4 @@
+import { monotonicMs } from '#domain/clock';
 import type { Instant } from '#domain/time';
 import { HOUR } from '#domain/time';
 import { CHANGE_CHANNEL } from '#storage/change';
@@ -19,7 +20,10 @@ export type FeedOptions = {
   readonly from: Cursor;
   /** Called one batch at a time, again with the same one after it threw. At most 10,000 subscribers a batch. */
   readonly onChanges: (changes: Changes) => Promise<void>;
-  /** The feed cannot say what changed (cursor too old, or a restored or failed-over database): load everything. */
+  /**
+   * The feed cannot say what changed (cursor too old, another primary, a restored database): load everything, and believe
+   * nothing that was known.
+   */
   readonly onReset: () => Promise<void>;
   /** Told of each failure; the feed goes on trying by itself. */
   readonly onTrouble?: (error: unknown) => void;
@@ -36,6 +40,11 @@ export type Feed = {
 const BATCH = 10_000;
 /** The guarantee behind the hint: also where LISTEN does not get through (a transaction pooler), nobody is later. */
 const POLL_MS = 5_000;
+/**
+ * Between reads that are asked for by NOTIFY: the first change is read at once, and where hundreds come in a second each read
+ * takes many of them. Without it three nodes at 1,000 changes a second do nothing but read.
+ */
+const PAUSE_MS = 30;
 const KEEP_MS = 72 * HOUR;
 /** A cursor must be younger by this than the rows that are kept: pruning and reading may overlap. */
 const MARGIN_MS = HOUR;
@@ -46,24 +55,31 @@ export async function currentCursor(q: Queryable): Promise<Cursor> {
   return row!.cursor;
 }
 
-const CURSOR = "pg_current_snapshot()::text || '@' || (extract(epoch from clock_timestamp()) * 1000)::bigint";
+const CURSOR = `pg_current_snapshot()::text || '@' || (extract(epoch from clock_timestamp()) * 1000)::bigint
+  || '@' || case when pg_is_in_recovery() then '' else substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end`;
 
 /**
  * Follows the feed of changes over a LISTEN connection that mends itself. Nothing is lost to a dropped listener, nor to
  * transactions that commit in another order than they began: a row is new exactly when its transaction was not visible
- * in the snapshot of the previous read (`pg_visible_in_snapshot`) and its row is visible in this one.
+ * in the snapshot of the previous read (`pg_visible_in_snapshot`) and its row is visible in this one. That holds as long as
+ * numbers of transactions are not given out twice. They may be after a crash, those that had not reached the log on
+ * disk, and by another primary: then everything is loaded anew (`onReset`).
  */
 export async function followChanges(db: Database, options: FeedOptions): Promise<Feed> {
   let cursor = options.from;
+  const reader = new Reader(db, options);
   let closed = false;
   let wanted = 0;
   let done = 0;
   let running: Promise<void> | null = null;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let soon: NodeJS.Timeout | undefined;
 
   const readAll = async () => {
     while (done < wanted && !closed) {
       const reading = wanted;
-      cursor = await handOver(db, cursor, options);
+      cursor = await reader.handOver(cursor);
+      readAtMs = monotonicMs();
       done = reading;
     }
   };
@@ -74,8 +90,15 @@ export async function followChanges(db: Database, options: FeedOptions): Promise
     });
     return running;
   };
-  const wake = () => {
+  const readNow = () => {
+    soon = undefined;
     if (!closed) read().catch((error: unknown) => options.onTrouble?.(error));
+  };
+  const wake = () => {
+    if (soon !== undefined) return;
+    const waitMs = running === null ? readAtMs + PAUSE_MS - monotonicMs() : PAUSE_MS;
+    if (waitMs <= 0) readNow();
+    else soon = setTimeout(readNow, waitMs);
   };
 
   const listener = await db.listen(CHANGE_CHANNEL, wake, wake);
@@ -87,6 +110,7 @@ export async function followChanges(db: Database, options: FeedOptions): Promise
     close: async () => {
       closed = true;
       clearInterval(poll);
+      clearTimeout(soon);
       await listener.close();
       // A read that fails now is told to nobody: whoever follows next begins at the cursor.
       await running?.catch(() => undefined);
@@ -94,35 +118,68 @@ export async function followChanges(db: Database, options: FeedOptions): Promise
   };
 }
 
-/** Hands over all that is new since `cursor`; returns the place reached. Throws what the database or the reader threw. */
-async function handOver(db: Database, cursor: Cursor, options: FeedOptions): Promise<Cursor> {
-  const rows = await db.query<FeedRow>(READ, [snapshotOf(cursor)], 'feed-read');
-  const reached = rows[0]!.cursor;
-  if (isBroken(cursor, reached)) {
-    await options.onReset();
+class Reader {
+  readonly #db: Database;
+  readonly #options: FeedOptions;
+  /** Server processes that have read for us and have lived, therefore, through no crash since. */
+  readonly #known = new Set<number>();
+
+  constructor(db: Database, options: FeedOptions) {
+    this.#db = db;
+    this.#options = options;
+  }
+
+  /** Hands over all that is new since `from`; returns the place reached. Throws what the database or the reader threw. */
+  async handOver(from: Cursor): Promise<Cursor> {
+    const rows = await this.#db.query<FeedRow>(READ, [snapshotOf(from)], 'feed-read');
+    const { cursor: reached, pid } = rows[0]!;
+    if (isBroken(from, reached) || !(await this.#isSameRun(pid, from))) {
+      this.#known.clear();
+      await this.#options.onReset();
+      return reached;
+    }
+    await this.#tell(rows);
     return reached;
   }
-  const subscriberIds: number[] = [];
-  const nasIds: number[] = [];
-  let policy = false;
-  for (const { topic, key } of rows) {
-    if (topic === 'subscriber') subscriberIds.push(key);
-    else if (topic === 'nas') nasIds.push(key);
-    else if (topic === 'policy') policy = true;
+
+  /**
+   * A crash ends every process of the server: one that began before `from` says that there was none since. It is looked
+   * for when the one that read is new to us.
+   */
+  async #isSameRun(pid: number, from: Cursor): Promise<boolean> {
+    if (this.#known.has(pid)) return true;
+    const older = await this.#db.query(
+      'select from pg_stat_activity where backend_start <= $1::timestamptz limit 1',
+      [timestamp(takenAt(from) + 1)], // a place is cut to milliseconds
+      'feed-survivors',
+    );
+    if (older.length > 0) this.#known.add(pid);
+    return older.length > 0;
   }
-  if (nasIds.length > 0 || policy) await options.onChanges({ subscriberIds: [], nasIds, policy });
-  for (let at = 0; at < subscriberIds.length; at += BATCH) {
-    await options.onChanges({ subscriberIds: subscriberIds.slice(at, at + BATCH), nasIds: [], policy: false });
+
+  async #tell(rows: readonly FeedRow[]): Promise<void> {
+    const { onChanges } = this.#options;
+    const subscriberIds: number[] = [];
+    const nasIds: number[] = [];
+    let policy = false;
+    for (const { topic, key } of rows) {
+      if (topic === 'subscriber') subscriberIds.push(key);
+      else if (topic === 'nas') nasIds.push(key);
+      else if (topic === 'policy') policy = true;
+    }
+    if (nasIds.length > 0 || policy) await onChanges({ subscriberIds: [], nasIds, policy });
+    for (let at = 0; at < subscriberIds.length; at += BATCH) {
+      await onChanges({ subscriberIds: subscriberIds.slice(at, at + BATCH), nasIds: [], policy: false });
+    }
   }
-  return reached;
 }
 
-type FeedRow = { cursor: Cursor; topic: 'subscriber' | 'nas' | 'policy' | null; key: number };
+type FeedRow = { cursor: Cursor; pid: number; topic: 'subscriber' | 'nas' | 'policy' | null; key: number };
 
 /** One row with an empty topic when nothing is new: the cursor moves on all the same. */
 const READ = `
-select here.cursor, fresh.topic, fresh.key
-from (select ${CURSOR} as cursor) here
+select here.cursor, here.pid, fresh.topic, fresh.key
+from (select ${CURSOR} as cursor, pg_backend_pid() as pid) here
 left join (
   select topic, key, max(seq) as seq from change
   where xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::pg_snapshot)
@@ -131,12 +188,17 @@ left join (
 order by fresh.seq`;
 
 const snapshotOf = (cursor: Cursor): string => cursor.slice(0, cursor.indexOf('@'));
-const takenAt = (cursor: Cursor): Instant => Number(cursor.slice(cursor.indexOf('@') + 1));
+const takenAt = (cursor: Cursor): Instant => Number(cursor.split('@')[1]);
+const timeline = (cursor: Cursor): string | undefined => cursor.split('@')[2];
 /** `xmin:xmax:in progress`: xmax is the first transaction id not yet given out. */
 const nextTransaction = (cursor: Cursor): bigint => BigInt(cursor.split(':')[1]!);
 
 function isBroken(from: Cursor, reached: Cursor): boolean {
-  return nextTransaction(reached) < nextTransaction(from) || takenAt(reached) - takenAt(from) > KEEP_MS - MARGIN_MS;
+  return (
+    timeline(reached) !== timeline(from) ||
+    nextTransaction(reached) < nextTransaction(from) ||
+    takenAt(reached) - takenAt(from) > KEEP_MS - MARGIN_MS
+  );
 }
 
 /** Removes rows of the feed that no cursor can need any more (older than 72 hours); returns how many. For a job. */

@@ -1,5 +1,8 @@
 import type { Instant } from '#domain/time';
-import { type Database, timestamp } from '#storage/database';
+import { type Database, type Queryable, timestamp } from '#storage/database';
+
+const HEARTBEAT_MS = 5_000;
+const LONGEST_SILENCE_MS = 20_000;
 
 /**
  * Does `work` for a job's slot unless it is done or being done by any node. The lock is an advisory one of the
@@ -14,8 +17,8 @@ export async function claimSlot(
 ): Promise<'done' | 'done-before' | 'busy-elsewhere'> {
   return db.transaction(
     async (lock) => {
-      // The transaction idles while the work goes on elsewhere.
-      await lock.query('set local idle_in_transaction_session_timeout = 0');
+      // The transaction idles while the work goes on elsewhere; a node that stands still (SIGSTOP) must not keep the slot.
+      await lock.query(`set local idle_in_transaction_session_timeout = ${LONGEST_SILENCE_MS}`);
       const [got] = await lock.query<{ locked: boolean }>(
         `select pg_try_advisory_xact_lock(hashtextextended('gerbang job ' || $1, 0)) as locked`,
         [job],
@@ -23,7 +26,7 @@ export async function claimSlot(
       if (!got!.locked) return 'busy-elsewhere';
       const [last] = await lock.query<{ slot: Instant }>('select slot from job_run where job = $1', [job]);
       if (last !== undefined && last.slot >= slot) return 'done-before';
-      await work();
+      await heldWhile(lock, work);
       await lock.query(
         `insert into job_run (job, slot, finished_at) values ($1, $2::timestamptz, clock_timestamp())
          on conflict (job) do update set slot = excluded.slot, finished_at = excluded.finished_at`,
@@ -33,4 +36,18 @@ export async function claimSlot(
     },
     { statementTimeoutMs: 0 },
   );
+}
+
+async function heldWhile(lock: Queryable, work: () => Promise<void>): Promise<void> {
+  // A lock that is lost is noticed by the statement after the work, and the slot stays undone.
+  let beat: Promise<unknown> = Promise.resolve();
+  const beating = setInterval(() => {
+    beat = lock.query('select 1').catch(() => undefined); // as said above
+  }, HEARTBEAT_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(beating);
+    await beat;
+  }
 }

@@ -1,9 +1,11 @@
 import type { PgClient, PgPool } from '#storage/connection';
 import type { Queryable } from '#storage/database';
+import type { Hosts } from '#storage/hosts';
 
 export type Listener = { close(): Promise<void> };
 
-const HEARTBEAT_MS = 15_000;
+/** So often, and so long without an answer: a peer that is silently gone is noticed within 10 s. */
+const HEARTBEAT_MS = 5_000;
 const HEARTBEAT_TIMEOUT_MS = 5_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
@@ -11,11 +13,11 @@ const LONGEST_PAUSE_MS = 5_000;
 /**
  * LISTENs on a connection of its own. When that connection is lost it is made again (pauses of 50 ms doubling to 5 s);
  * whatever was notified meanwhile is lost, so `onListening` is called each time listening (re)starts: catch up there.
- * Returns once listening, or after the first failure while it goes on trying. A heartbeat notices a peer that is
- * silently gone within 20 s.
+ * Returns once listening, or after the first failure while it goes on trying.
  */
 export async function listen(
   pool: PgPool,
+  hosts: Hosts,
   channel: string,
   onPayload: (payload: string) => void,
   onListening: () => void = () => undefined,
@@ -25,12 +27,13 @@ export async function listen(
   let pauseMs = FIRST_PAUSE_MS;
   let timer: NodeJS.Timeout | undefined;
 
-  const retry = (failed: PgClient) => {
+  const retry = (failed: PgClient | undefined) => {
     if (closed || client !== failed) return;
     client = undefined;
     clearTimeout(timer);
+    hosts.doubt();
     // It failed already; that it cannot say goodbye either adds nothing.
-    failed.end().catch(() => undefined);
+    failed?.end().catch(() => undefined);
     timer = setTimeout(() => void start(), pauseMs * (0.5 + Math.random() / 2));
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   };
@@ -48,16 +51,20 @@ export async function listen(
   };
 
   const start = async () => {
-    const mine = new pool.Client(pool.options);
-    client = mine;
-    mine.on('error', () => retry(mine));
-    mine.on('end', () => retry(mine));
-    mine.on('notification', (message) => {
-      if (!closed && message.channel === channel) onPayload(message.payload ?? '');
-    });
+    let mine: PgClient | undefined;
     try {
-      await mine.connect();
-      await mine.query({ text: `listen "${channel.replaceAll('"', '""')}"` });
+      await hosts.settle();
+      if (closed) return;
+      const made = new pool.Client({ ...pool.options, application_name: 'gerbang listener' });
+      mine = made;
+      client = made;
+      made.on('error', () => retry(made));
+      made.on('end', () => retry(made));
+      made.on('notification', (message) => {
+        if (!closed && message.channel === channel) onPayload(message.payload ?? '');
+      });
+      await made.connect();
+      await made.query({ text: `listen "${channel.replaceAll('"', '""')}"` });
     } catch {
       // Not an outcome to hide: the next attempt is the answer to it, and onListening tells when one succeeded.
       retry(mine);

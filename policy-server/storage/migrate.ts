@@ -14,24 +14,30 @@ export class DatabaseTooNew extends Error {
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 /** "gerbang" on a telephone: the key of the advisory lock under which one process at a time migrates. */
-const LOCK_KEY = 4372264;
+export const MIGRATION_LOCK = 4372264;
 
 /**
  * Brings the database to this code's schema: `migrations/NNN-name.ts`, in order, all in one transaction, forward only.
- * Any number of nodes may call it at once. Returns the names it applied. Throws `DatabaseTooNew`, `Unavailable`.
+ * Any number of nodes may call it at once. With `upTo` it ends after the migration of that name. Returns the names it
+ * applied. Throws `DatabaseTooNew`, `Unavailable`.
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate(url: string, upTo?: string): Promise<string[]> {
   const migrations = await known();
   const database = openDatabase({ url, poolSize: 3, statementTimeoutMs: 0 });
   try {
     return await database.transaction(async (lock) => {
-      await lock.query('select pg_advisory_xact_lock($1)', [LOCK_KEY]);
+      await lock.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
       await refuseNewer(database, new Set(migrations.map((migration) => migration.name)));
-      return namesOf(await migrator(database.orm, migrations).up());
+      return namesOf(await migrator(database.orm, migrations).up(upTo === undefined ? {} : { to: upTo }));
     });
   } finally {
     await database.close();
   }
+}
+
+/** The names of all migrations of this program, in their order. */
+export async function knownMigrations(): Promise<string[]> {
+  return namesOf(await known());
 }
 
 type Known = { readonly name: string; readonly class: new (...args: never[]) => Migration };

@@ -1,5 +1,6 @@
 import { DAY, type Instant } from '#domain/time';
 import { type Database, timestamp } from '#storage/database';
+import { SIGNS_KEPT_MS } from '#storage/nas-signs';
 
 /** Rejected dials are of use while somebody asks why a line was down. */
 const REJECTS_DAYS = 90;
@@ -26,6 +27,7 @@ export async function forgetBeyond(
   const forget: readonly Forget[] = [
     gone('figure', 'at', 'at < $1::timestamptz', now - historyMonths * 31 * DAY),
     gone('rejected_dial', 'id', 'last_at < $1::timestamptz', now - REJECTS_DAYS * DAY),
+    gone('nas_signs', 'ctid', 'slot < $1::timestamptz', now - SIGNS_KEPT_MS),
     gone('login_budget', 'bucket', 'window_start < $1::timestamptz', now - BUDGETS_DAYS * DAY),
     gone('acs_task', 'id', 'ended_at < $1::timestamptz', now - TASKS_DAYS * DAY),
     gone('web_session', 'token_hash', 'expires_at < $1::timestamptz', now),

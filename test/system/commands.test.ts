@@ -201,7 +201,7 @@ describe("the company's zone", () => {
     await portsOf(node);
     expect(await node.stop()).toMatchObject({ code: 0 });
     const state = await loadNodeState(dataDir, sealer(), { zone: 'Asia/Jakarta', zoneIsSet: false });
-    return state!.policy.zone;
+    return state!.policies.current.zone;
   }
 
   test('is what was saved, from the next start on, for the server and for commands; COMPANY_TIMEZONE wins', async () => {
@@ -214,7 +214,7 @@ describe("the company's zone", () => {
     const set = { COMPANY_TIMEZONE: 'Asia/Jayapura' };
     expect(await zoneOfCommands(set)).toBe('Asia/Jayapura');
     expect(await zoneOfNode(set)).toBe('Asia/Jayapura');
-    const { policy } = (await loadNodeState(dataDir, sealer(), { zone: 'Asia/Jakarta', zoneIsSet: true }))!;
-    expect(policy.zone, 'set on this machine it wins over the disk').toBe('Asia/Jakarta');
+    const { policies } = (await loadNodeState(dataDir, sealer(), { zone: 'Asia/Jakarta', zoneIsSet: true }))!;
+    expect(policies.current.zone, 'set on this machine it wins over the disk').toBe('Asia/Jakarta');
   });
 });

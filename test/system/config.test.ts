@@ -106,3 +106,23 @@ describe('the environment', () => {
     ]);
   });
 });
+
+describe('the door for FreeRADIUS', () => {
+  const token = 'a-token-of-20-characters';
+
+  test('is closed without a token, and on this machine alone unless said otherwise', () => {
+    expect(readConfig({}).aaa).toBeNull();
+    expect(readConfig({ AAA_TOKEN: token }).aaa).toEqual({ host: '127.0.0.1', port: 8120, token });
+    const elsewhere = readConfig({ AAA_TOKEN: token, AAA_HOST: '10.0.0.2', AAA_PORT: '9000' });
+    expect(elsewhere.aaa).toEqual({ host: '10.0.0.2', port: 9000, token });
+  });
+
+  test('without a token its address means nothing, and a weak or wrong token is not shown', () => {
+    expect(faultsOf({ AAA_PORT: '8120' })[0]).toContain('AAA_HOST and AAA_PORT need AAA_TOKEN');
+    for (const wrong of ['short', 'x'.repeat(129), `${token}"`, `${token} x`, `${token}%{x}`]) {
+      const [fault] = faultsOf({ AAA_TOKEN: wrong });
+      expect(fault).toMatch(/^AAA_TOKEN \(its value is not shown\) is not usable; allowed is 20 to 128/);
+      expect(fault).not.toContain(wrong);
+    }
+  });
+});

@@ -113,7 +113,11 @@ describe('the command line beside a running server', () => {
   });
 
   test.each([
-    [['nas'], 2, /^there is no command "nas"; there are: nas add, nas list, nas edit, nas remove, nas script\n$/],
+    [
+      ['nas'],
+      2,
+      /^there is no command "nas"; there are: nas add, nas list, nas edit, nas remove, nas script, nas check\n$/,
+    ],
     [
       ['nas', 'add', '--nam', 'x'],
       2,

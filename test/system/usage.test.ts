@@ -40,7 +40,7 @@ describe('reading a command line', () => {
     [
       '--nmae x',
       [
-        'unknown option --nmae; nas add takes --name, --address, --secret, --coa-port, --message-authenticator, --swap-octets, --tags, --json, --help',
+        'unknown option --nmae; nas add takes --name, --address, --secret, --coa-port, --message-authenticator, --swap-octets, --vendor, --proxy, --coa-via, --tags, --json, --help',
         '"x" is one word too many for nas add',
       ],
     ],
