@@ -18,6 +18,7 @@ export function banner({ config, parts, firstPassword, seconds, empty }: BannerF
     '',
     `Gerbang is ready (${seconds.toFixed(1)} s).`,
     `  RADIUS    ${host}:${radius?.authPort} (authentication), ${host}:${radius?.acctPort} (accounting)`,
+    ...(config.aaa === null ? [] : [`  FreeRADIUS asks at http://${config.aaa.host}:${radius?.restPort}`]),
     `  HTTP      http://${config.http.host}:${http?.port}/  (/readyz, /metrics)`,
     `  Database  ${database?.where}`,
     `  Secrets   ${config.masterKeyFile}  (keep a copy apart from the database's backups)`,

@@ -1,7 +1,8 @@
 import { InvalidInput, Unavailable } from '#domain/errors';
 import { adminResetPassword, secretsRotate } from '#policy-server/cli/admin';
-import type { Command, Given, Outcome } from '#policy-server/cli/command';
-import { atDesk } from '#policy-server/cli/connect';
+import { backupCommand, restoreCommand } from '#policy-server/cli/backup';
+import type { Command, CommandForm, DatabaseCommand, Given, Outcome } from '#policy-server/cli/command';
+import { atDatabase, atDesk } from '#policy-server/cli/connect';
 import { explain } from '#policy-server/cli/explain';
 import { subscriberExport } from '#policy-server/cli/export';
 import { grantAdd, grantRevoke } from '#policy-server/cli/grant';
@@ -9,8 +10,12 @@ import { importMikrotik } from '#policy-server/cli/import-mikrotik';
 import { invoiceList, invoicePay, invoiceShow, invoiceVoid } from '#policy-server/cli/invoice';
 import { ledgerBalances, ledgerClose, ledgerVerify } from '#policy-server/cli/ledger';
 import { nasAdd, nasEdit, nasList, nasRemove } from '#policy-server/cli/nas';
+import { nasCheck } from '#policy-server/cli/nas-check';
 import { nasScript } from '#policy-server/cli/nas-script';
 import { planAdd, planDelete, planEdit, planList } from '#policy-server/cli/plan';
+import { policyDiff, policyHistory, policyShow, policySimulate, policyTest } from '#policy-server/cli/policy';
+import { policyPlan } from '#policy-server/cli/policy-plan';
+import { policyPublish, policyRollback, policyStatus } from '#policy-server/cli/policy-rollout';
 import { pinIssue, prepaidMigrate, prepaidUndo } from '#policy-server/cli/prepaid';
 import { purchaseCancel, purchaseList, purchaseSettle } from '#policy-server/cli/purchase';
 import { sessionDisconnect, sessionHistory, sessionList, sessionWho } from '#policy-server/cli/session';
@@ -41,12 +46,13 @@ import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseTooNew } from '#storage/migrate';
 import { SecretsFault } from '#storage/secrets';
 
-const COMMANDS: readonly Command[] = [
+const COMMANDS: readonly (Command | DatabaseCommand)[] = [
   nasAdd,
   nasList,
   nasEdit,
   nasRemove,
   nasScript,
+  nasCheck,
   planAdd,
   planList,
   planEdit,
@@ -88,10 +94,21 @@ const COMMANDS: readonly Command[] = [
   staffEnable,
   staffResetPassword,
   staffResetTotp,
+  policyShow,
+  policyTest,
+  policyPlan,
+  policySimulate,
+  policyPublish,
+  policyStatus,
+  policyRollback,
+  policyHistory,
+  policyDiff,
   settingShow,
   settingSet,
   adminResetPassword,
   secretsRotate,
+  backupCommand,
+  restoreCommand,
 ];
 
 /** 0 done · 1 it cannot be done as asked, nothing was changed · 2 not understood · 3 something outside failed: try again. */
@@ -117,14 +134,20 @@ async function main(argv: readonly string[]): Promise<number> {
   return attempt(command, given, faults, json);
 }
 
-async function attempt(command: Command, given: Given, faults: readonly string[], json: boolean): Promise<number> {
+async function attempt(
+  command: Command | DatabaseCommand,
+  given: Given,
+  faults: readonly string[],
+  json: boolean,
+): Promise<number> {
   try {
     const config = readConfig();
     const checked = inOptions(command, command.check?.(given, config.zone) ?? []);
     if (faults.length > 0) return complain([...faults, ...checked], json, EXIT.usage);
     if (checked.length > 0) return complain(checked, json, EXIT.refused);
-    say(await runCommand(command, given, config), json);
-    return EXIT.done;
+    const outcome = await runCommand(command, given, config);
+    say(outcome, json);
+    return outcome.refused ? EXIT.refused : EXIT.done;
   } catch (error) {
     if (error instanceof InvalidInput) return complain(inOptions(command, error.faults), json, EXIT.refused);
     if (error instanceof Unavailable) return complain([error.message], json, EXIT.unavailable);
@@ -135,7 +158,8 @@ async function attempt(command: Command, given: Given, faults: readonly string[]
   }
 }
 
-function runCommand(command: Command, given: Given, config: Config): Promise<Outcome> {
+function runCommand(command: Command | DatabaseCommand, given: Given, config: Config): Promise<Outcome> {
+  if ('runOn' in command) return atDatabase(config, (databaseUrl) => command.runOn({ databaseUrl, config }, given));
   return atDesk(config, (office) => command.run(office, given));
 }
 
@@ -151,7 +175,7 @@ function complain(faults: readonly string[], json: boolean, exit: number): numbe
 }
 
 /** Operations name their fields; whoever typed options reads `--coa-port` for `coaPort`. */
-function inOptions(command: Command, faults: readonly string[]): string[] {
+function inOptions(command: CommandForm, faults: readonly string[]): string[] {
   return faults.map((fault) =>
     fault.replace(/^\w+/, (field) => {
       const dashed = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -4,10 +4,11 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { InvalidInput } from '#domain/errors';
 import { isZone } from '#domain/time';
+import { urlsOf } from '#storage/hosts';
 
 /** What the environment decides about one node. Everything else is data in the database. */
 export type Config = {
-  /** Address of a PostgreSQL ≥ 15; null = the embedded one in `dataDir`. */
+  /** Address of a PostgreSQL ≥ 15, maybe of several hosts; null = the embedded one in `dataDir`. */
   readonly databaseUrl: string | null;
   /** Absolute path of the folder that holds this node's journal, key and (embedded) database. */
   readonly dataDir: string;
@@ -24,6 +25,8 @@ export type Config = {
     readonly acctPort: number;
     readonly workers: number;
   };
+  /** The HTTP door for FreeRADIUS' rlm_rest; null = closed. */
+  readonly aaa: { readonly host: string; readonly port: number; readonly token: string } | null;
   readonly masterKeyFile: string;
   /** IANA name of the company's zone. */
   readonly zone: string;
@@ -43,6 +46,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const DEFAULT_ZONE = 'Asia/Jakarta';
+const AAA_DEFAULT_PORT = 8120;
 
 /** At most this many RADIUS workers are started unless more are asked for: two answer more than one NIC queue brings. */
 const WORKERS_BY_DEFAULT_AT_MOST = 2;
@@ -70,6 +74,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       'TRUSTED_PROXIES needs PUBLIC_URL: say where browsers reach the proxy, for example PUBLIC_URL=https://portal.example.net',
     ]);
   }
+  if (env.AAA_TOKEN === undefined && (env.AAA_HOST !== undefined || env.AAA_PORT !== undefined)) {
+    throw new InvalidInput([
+      `AAA_HOST and AAA_PORT need AAA_TOKEN, which FreeRADIUS has to show: ${ALLOWED.AAA_TOKEN}`,
+    ]);
+  }
   const dataDir = resolve(env.DATA_DIR);
   return {
     databaseUrl: env.DATABASE_URL ?? null,
@@ -84,6 +93,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       acctPort: env.RADIUS_ACCT_PORT,
       workers: env.RADIUS_WORKERS ?? Math.min(WORKERS_BY_DEFAULT_AT_MOST, availableParallelism()),
     },
+    aaa:
+      env.AAA_TOKEN === undefined
+        ? null
+        : { host: env.AAA_HOST ?? '127.0.0.1', port: env.AAA_PORT ?? AAA_DEFAULT_PORT, token: env.AAA_TOKEN },
     masterKeyFile: resolve(env.MASTER_KEY_FILE ?? join(dataDir, 'master.key')),
     zone: env.COMPANY_TIMEZONE ?? DEFAULT_ZONE,
     zoneIsSet: env.COMPANY_TIMEZONE !== undefined,
@@ -113,7 +126,9 @@ function isProxy(text: string): boolean {
 const environmentSchema = z.object({
   DATABASE_URL: z
     .string()
-    .refine((text) => ['postgres:', 'postgresql:'].includes(urlOrNull(text)?.protocol ?? ''))
+    .refine((text) =>
+      urlsOf(text).every((url) => ['postgres:', 'postgresql:'].includes(urlOrNull(url)?.protocol ?? '')),
+    )
     .optional(),
   DATA_DIR: z
     .string()
@@ -141,6 +156,16 @@ const environmentSchema = z.object({
     .regex(/^\d{1,2}$/)
     .transform(Number)
     .refine((count) => count >= 1 && count <= 64)
+    .optional(),
+  AAA_HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/)
+    .optional(),
+  AAA_PORT: port.optional(),
+  // No character that means something in a configuration file of FreeRADIUS.
+  AAA_TOKEN: z
+    .string()
+    .regex(/^[\w.~-]{20,128}$/)
     .optional(),
   MASTER_KEY_FILE: z
     .string()
@@ -175,6 +200,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
   RADIUS_AUTH_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1812',
   RADIUS_ACCT_PORT: 'a port from 1 to 65535 (0 = any free one), for example 1813',
   RADIUS_WORKERS: 'a whole number from 1 to 64, for example 2',
+  AAA_HOST: 'an address of this machine, for example 127.0.0.1 or 10.0.0.2',
+  AAA_PORT: 'a port from 1 to 65535 (0 = any free one), for example 8120',
+  AAA_TOKEN: '20 to 128 letters, digits, dots, dashes, tildes or underscores; make one with: openssl rand -hex 24',
   MASTER_KEY_FILE: 'the path of a file, for example /etc/gerbang/master.key',
   COMPANY_TIMEZONE: 'a zone of the tz database, for example Asia/Jakarta, Asia/Makassar or Asia/Jayapura',
   HISTORY_MONTHS: 'a whole number from 1 to 120, for example 13',
@@ -185,7 +213,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /** Variables whose value may hold a password: a fault line shows only that they are set. */
-const SECRET = new Set(['DATABASE_URL']);
+const SECRET = new Set(['DATABASE_URL', 'AAA_TOKEN']);
 
 function faultOf(name: string, set: Readonly<Record<string, unknown>>): string {
   const shown = SECRET.has(name) ? `${name} (its value is not shown)` : `${name}=${JSON.stringify(set[name])}`;

@@ -1,5 +1,5 @@
 import { monotonicMs } from '#domain/clock';
-import type { Answer, NasDriver } from '#enforcement/driver';
+import type { Answer, DrivenSession, NasDriver } from '#enforcement/driver';
 
 /** Upper bounds in seconds: a quick router, a busy one, and our four transmissions (0, 1, 3, 7 s, given up at 10 s). */
 export const ANSWER_BOUNDS_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 3, 7, 10] as const;
@@ -22,12 +22,17 @@ type Mutable = {
   tookSeconds: number;
 };
 
-/** The same driver, with what came of its requests counted for each NAS. */
-export function countedDriver(driver: NasDriver): { driver: NasDriver; counts: () => readonly DriverCount[] } {
+/** The same driver, with what came of its requests counted for each NAS; `onAnswer` hears of each. */
+export function countedDriver(
+  driver: NasDriver,
+  onAnswer: (session: DrivenSession, answer: Answer) => void = () => undefined,
+): { driver: NasDriver; counts: () => readonly DriverCount[] } {
   const counts = new Map<string, Mutable>();
-  const counted = async (nasId: number, request: keyof NasDriver, asked: Promise<Answer>): Promise<Answer> => {
+  const counted = async (session: DrivenSession, request: keyof NasDriver, asked: Promise<Answer>): Promise<Answer> => {
+    const { nasId } = session;
     const began = monotonicMs();
     const answer = await asked;
+    onAnswer(session, answer);
     const key = `${nasId} ${request}`;
     let count = counts.get(key);
     if (count === undefined) {
@@ -49,9 +54,9 @@ export function countedDriver(driver: NasDriver): { driver: NasDriver; counts: (
   };
   return {
     driver: {
-      coa: (session, decision) => counted(session.nasId, 'coa', driver.coa(session, decision)),
-      disconnect: (session) => counted(session.nasId, 'disconnect', driver.disconnect(session)),
-      probe: (session) => counted(session.nasId, 'probe', driver.probe(session)),
+      coa: (session, decision, vendor) => counted(session, 'coa', driver.coa(session, decision, vendor)),
+      disconnect: (session) => counted(session, 'disconnect', driver.disconnect(session)),
+      probe: (session) => counted(session, 'probe', driver.probe(session)),
     },
     counts: () => [...counts.values()],
   };

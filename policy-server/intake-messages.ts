@@ -1,3 +1,5 @@
+import type { NasSigns } from '#domain/nas-signs';
+
 /** What the main thread and the accounting intake say to each other. Types only. */
 
 /** Handed to the worker thread when it is started (`workerData`). */
@@ -27,6 +29,8 @@ export type FromIntake =
   | { readonly kind: 'ready' }
   /** These subscribers are due at once (marked in the same commit): wake the loop. */
   | { readonly kind: 'woken'; readonly subscriberIds: readonly number[] }
+  /** What accounting shows of routers, every few seconds. */
+  | { readonly kind: 'nasSigns'; readonly signs: readonly NasSigns[] }
   /** Once a second. */
   | { readonly kind: 'metrics'; readonly metrics: IntakeMetrics }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly line: string }

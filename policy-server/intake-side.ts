@@ -1,3 +1,4 @@
+import type { NasSigns } from '#domain/nas-signs';
 import type { FromIntake, IntakeMetrics, IntakeSettings, ToIntake } from '#policy-server/intake-messages';
 import type { Log } from '#policy-server/log';
 import { superviseWorker } from '#policy-server/supervised-worker';
@@ -13,10 +14,11 @@ export type IntakeSide = {
 
 const STOP_PATIENCE_MS = 10_000;
 
-/** Starts the intake thread; `onWoken` gets the subscribers whom accounting has made due. */
+/** Starts the intake thread; `onWoken` gets the subscribers whom accounting has made due, `onNasSigns` what it shows of routers. */
 export async function startIntake(
   settings: IntakeSettings,
   onWoken: (subscriberIds: readonly number[]) => void,
+  onNasSigns: (signs: readonly NasSigns[]) => void,
   log: Log,
 ): Promise<IntakeSide> {
   let metrics: IntakeMetrics | null = null;
@@ -27,6 +29,7 @@ export async function startIntake(
       workerData: () => settings,
       onMessage: (message) => {
         if (message.kind === 'woken') onWoken(message.subscriberIds);
+        else if (message.kind === 'nasSigns') onNasSigns(message.signs);
         else if (message.kind === 'metrics') metrics = message.metrics;
         else if (message.kind === 'log') log[message.level](`accounting intake: ${message.line}`);
       },

@@ -1,3 +1,4 @@
+import '#policy-server/shared-clock';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#domain/assert';
 import { systemClock } from '#domain/clock';

@@ -20,6 +20,7 @@ import {
   journalPosition,
   octetDirections,
 } from '#storage/accounting';
+import { AccountingSigns } from '#storage/accounting-signs';
 import type { Database } from '#storage/database';
 import { moveEndedSessions, preparePartitions } from '#storage/history';
 
@@ -43,6 +44,7 @@ const LOOK_AGAIN_MS = 100;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const NAS_TABLE_AGE_MS = 5_000;
+const SIGNS_EVERY_MS = 5_000;
 
 /**
  * The accounting intake: follows every journal of this node and applies it to the database, batch after batch, each
@@ -64,6 +66,8 @@ export class Intake {
   #deletedAt = 0;
   #preparedAt = Number.NEGATIVE_INFINITY;
   #postedAt = 0;
+  readonly #signs = new AccountingSigns();
+  #signsAt = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -120,6 +124,7 @@ export class Intake {
       let busy = false;
       for (const follower of this.#follow()) busy = (await this.#step(follower)) || busy;
       await this.#housekeeping(!busy);
+      await this.#tellSigns();
       this.#reachable(true);
       return busy;
     } catch (error) {
@@ -156,6 +161,7 @@ export class Intake {
       if (applied.applied) follower.prepared = next;
       else follower.reader.seek(applied.position);
       this.#count(batch, applied.applied, applied.records, applied.quarantined);
+      this.#signs.add(applied.signs);
       if (applied.woken.length > 0) this.#options.post({ kind: 'woken', subscriberIds: applied.woken });
       return true;
     } catch (error) {
@@ -243,6 +249,14 @@ export class Intake {
       const position = await durablePosition(this.#options.db, id);
       this.#counters.segmentsDeleted += removeApplied(reader.folder, position, this.#options.keepSegments ?? 0);
     }
+  }
+
+  async #tellSigns(): Promise<void> {
+    const now = this.#options.clock();
+    if (Math.abs(now - this.#signsAt) < SIGNS_EVERY_MS) return;
+    this.#signsAt = now;
+    const signs = await this.#signs.take(this.#options.db);
+    if (signs.length > 0) this.#options.post({ kind: 'nasSigns', signs });
   }
 
   #reachable(reachable: boolean, error?: Error): void {

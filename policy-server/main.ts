@@ -1,3 +1,4 @@
+import '#policy-server/shared-clock';
 import { monotonicMs, systemClock } from '#domain/clock';
 import { InvalidInput, Unavailable } from '#domain/errors';
 import { sweep } from '#enforcement/sweep';
@@ -25,6 +26,7 @@ import { keepToldMethods } from '#operations/saved-methods';
 import { lookAtWallets } from '#operations/wallet';
 import { startAcs } from '#policy-server/acs-side';
 import { banner } from '#policy-server/banner';
+import { startClock } from '#policy-server/clock-side';
 import { companyZone } from '#policy-server/company-zone';
 import { type Config, readConfig } from '#policy-server/config';
 import { DatabaseSide, untilAvailable } from '#policy-server/database-side';
@@ -42,6 +44,7 @@ import { portalPages } from '#policy-server/portal-side';
 import { bindFault, journalRoot, startRadius } from '#policy-server/radius-side';
 import { readiness } from '#policy-server/readiness';
 import { rejectRecorder } from '#policy-server/rejects-side';
+import { signsRecorder } from '#policy-server/signs-side';
 import { startStaticLines } from '#policy-server/static-side';
 import { type StatusProbe, statusProbe } from '#policy-server/status-probe';
 import { countNases, countPlans } from '#storage/counts';
@@ -105,10 +108,11 @@ async function startAnswering(config: Config): Promise<void> {
     log,
     broadcast: (message) => parts.radius?.broadcast(message),
     ownNas: (nases) => probe?.ownNas(nases) ?? [],
-    onPolicy: () => void lookAtEverybody(),
   });
   const rejects = rejectRecorder({ db: () => parts.db, log });
   parts.rejects = rejects;
+  const signs = signsRecorder({ db: () => parts.db, clock: systemClock, log });
+  parts.signs = signs;
   parts.radius = await startRadius(
     config,
     {
@@ -116,6 +120,7 @@ async function startAnswering(config: Config): Promise<void> {
       onLimitReached: (id) => void parts.enforcement?.loop.probeSessions(id).catch(doubt('a session limit')),
       onLearnedMessageAuthenticator: (id) => void remember(id).catch(doubt('that a router signs')),
       onRejected: (dials) => rejects.add(dials),
+      onNasSigns: signs.add,
       onEmptyWorker: (send) => void parts.directory?.fill(send).catch(crash),
     },
     log,
@@ -135,6 +140,7 @@ async function startAnswering(config: Config): Promise<void> {
 async function prepare(started: Config, url: string): Promise<{ config: Config; db: Database; sealer: Sealer }> {
   parts.db ??= openDatabase({ url, poolSize: POOL_SIZE, entities });
   const db = parts.db;
+  parts.clock ??= await startClock(db, log, () => void lookAtEverybody());
   const config = { ...started, zone: await companyZone(started, db) };
   parts.zone = config.zone;
   const sealer = await masterKey(config.masterKeyFile, db);
@@ -172,15 +178,25 @@ async function startEnforcing(config: Config, db: Database, sealer: Sealer): Pro
   const directory = parts.directory!;
   const staticLines = await startStaticLines({ db, sealer, log });
   parts.staticLines = staticLines;
-  parts.enforcement = await startEnforcement({ db, sealer, directory, staticLines, host: config.radius.host, log });
+  parts.enforcement = await startEnforcement({
+    db,
+    sealer,
+    zone: config.zone,
+    directory,
+    staticLines,
+    host: config.radius.host,
+    onAnswer: (session, answer) => parts.signs?.answered(session, answer),
+    log,
+  });
   parts.intake = await startIntake(
     {
       databaseUrl: db.url,
       journalsFolder: journalRoot(config.dataDir),
       zone: config.zone,
-      interimSeconds: longestInterimSeconds(directory.policy!),
+      interimSeconds: longestInterimSeconds(directory.policies!),
     },
     () => parts.enforcement?.loop.wake(),
+    (signs) => parts.signs?.add(signs),
     log,
   );
   const payments = await startPayments({ desk: systemDesk(config, db, sealer), gateways: parts.gateways!, log });
@@ -263,9 +279,10 @@ function meanwhile(): string {
     : 'trying again; meanwhile accounting is kept and dials get no answer';
 }
 
+/** What was decided by another time may be wrong. */
 async function lookAtEverybody(): Promise<void> {
   if (parts.db === null) return;
-  await sweep(parts.db, systemClock(), 0).catch(doubt('a new policy'));
+  await sweep(parts.db, systemClock(), 0).catch(doubt('another time'));
   parts.enforcement?.loop.wake();
 }
 

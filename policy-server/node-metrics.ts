@@ -1,4 +1,4 @@
-import { monotonicMs, systemClock } from '#domain/clock';
+import { clockCorrectionMs, monotonicMs, systemClock } from '#domain/clock';
 import { byLabel, type Family, histogramSamples, type Sample, single } from '#http/metrics';
 import { ANSWER_BOUNDS_SECONDS, type DriverCount } from '#policy-server/counted-driver';
 import type { NodeParts } from '#policy-server/node-parts';
@@ -33,6 +33,8 @@ function radiusFamilies(radius: RadiusSide): Family[] {
       'access-accept': sum((of) => of.accepts),
       'access-reject': sum((of) => total(of.rejects)),
       'accounting-response': sum((of) => of.accountingAnswered),
+      'rest-authorize': sum((of) => of.restAuthorized),
+      'rest-refused': sum((of) => of.restRefused),
       'status-server': sum((of) => of.statusServerAnswered),
     }),
     byLabel(
@@ -235,6 +237,12 @@ function processFamilies(): Family[] {
     single('process_resident_memory_bytes', 'Resident memory', 'gauge', rss),
     single('nodejs_heap_used_bytes', 'Heap of the main thread', 'gauge', heapUsed),
     single('process_cpu_seconds_total', 'CPU time of all threads', 'counter', (user + system) / 1e6),
+    single(
+      'gerbang_clock_correction_seconds',
+      "How far the machine's clock is behind the database's; 0 = it is right",
+      'gauge',
+      clockCorrectionMs() / 1000,
+    ),
     single('process_uptime_seconds', 'Since the start', 'gauge', monotonicMs() / 1000),
   ];
 }

@@ -3,6 +3,7 @@ import { within } from '#domain/patience';
 import type { HttpServer } from '#http/server';
 import type { Schedule } from '#jobs/schedule';
 import type { AcsSide } from '#policy-server/acs-side';
+import type { ClockSide } from '#policy-server/clock-side';
 import type { DatabaseSide } from '#policy-server/database-side';
 import type { DirectorySide } from '#policy-server/directory-side';
 import type { EnforcementSide } from '#policy-server/enforcement-side';
@@ -11,6 +12,7 @@ import type { MessagesSide } from '#policy-server/messages-side';
 import type { PaymentsSide } from '#policy-server/payments-side';
 import type { RadiusSide } from '#policy-server/radius-side';
 import type { RejectRecorder } from '#policy-server/rejects-side';
+import type { SignsRecorder } from '#policy-server/signs-side';
 import type { StaticSide } from '#policy-server/static-side';
 import type { StatusProbe } from '#policy-server/status-probe';
 import type { Database } from '#storage/database';
@@ -24,9 +26,11 @@ export type NodeParts = {
   http: HttpServer | null;
   radius: RadiusSide | null;
   rejects: RejectRecorder | null;
+  signs: SignsRecorder | null;
   probe: StatusProbe | null;
   directory: DirectorySide | null;
   db: Database | null;
+  clock: ClockSide | null;
   sealer: Sealer | null;
   gateways: Gateways | null;
   /** The company's zone in force. */
@@ -46,9 +50,11 @@ export const noParts = (): NodeParts => ({
   http: null,
   radius: null,
   rejects: null,
+  signs: null,
   probe: null,
   directory: null,
   db: null,
+  clock: null,
   sealer: null,
   gateways: null,
   zone: null,
@@ -84,6 +90,8 @@ export async function stopParts(parts: NodeParts): Promise<unknown[]> {
     () => parts.staticLines?.stop(),
     () => parts.intake?.stop(),
     () => parts.directory?.stop(),
+    () => parts.signs?.stop(),
+    async () => parts.clock?.stop(),
     () => parts.db?.close(),
     () => parts.database?.stop(),
     async () => parts.lock?.release(),

@@ -10,10 +10,13 @@ import { readSettings, type Settings } from '#operations/settings';
 import { ONTS_STARTING } from '#policy-server/acs-side';
 import type { Config } from '#policy-server/config';
 import type { Log } from '#policy-server/log';
+import { nasProbe } from '#policy-server/nas-probe';
 import type { NodeParts } from '#policy-server/node-parts';
+import { replyOf } from '#policy-server/policy-side';
 import { readiness } from '#policy-server/readiness';
 import { notFound, portal } from '#portal/portal';
 import type { DriftLine, Live, Opened, PortalParts } from '#portal/shared/parts';
+import { policyDictionary } from '#radius/policy-dictionary';
 import type { Database } from '#storage/database';
 import { loadEntries } from '#storage/facts';
 import type { Sealer } from '#storage/secrets';
@@ -39,7 +42,8 @@ export function portalPages(
     opened: () => {
       const now = opened();
       if (now === null) return null;
-      if (known?.db !== now.db) known = { ...now, settings: settingsOf(now.db), live: liveOf(parts, now) };
+      if (known?.db !== now.db)
+        known = { ...now, settings: settingsOf(now.db), live: liveOf(parts, now, config.radius.host) };
       return known;
     },
     log,
@@ -69,7 +73,7 @@ function settingsOf(db: Database): () => Promise<Settings> {
   };
 }
 
-function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer }): Live {
+function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer }, host: string): Live {
   const whatsapp = () => parts.messages?.control ?? null;
   const onts = () => parts.acs?.control ?? ONTS_STARTING;
   return {
@@ -92,23 +96,25 @@ function liveOf(parts: NodeParts, { db, sealer }: { db: Database; sealer: Sealer
       states: () => parts.staticLines?.routers() ?? [],
       test: async (nasId) => parts.staticLines?.test(nasId) ?? { ok: false, says: say`this node is still starting` },
     },
+    probeNas: nasProbe(host, () => parts.directory?.nases ?? []),
     onts: {
       ontOf: (id) => onts().ontOf(id),
       readNow: (id) => onts().readNow(id),
       wake: () => onts().wake(),
       test: () => onts().test(),
     },
+    policy: { dictionary: policyDictionary, replyOf },
   };
 }
 
 async function drift(parts: NodeParts, db: Database, sealer: Sealer, most: number): Promise<DriftLine[]> {
-  const policy = parts.directory?.policy ?? null;
-  if (policy === null || parts.directory === null) return [];
+  const policies = parts.directory?.policies ?? null;
+  if (policies === null || parts.directory === null) return [];
   const nases = new Map(
-    parts.directory.nases.map(({ id, name, tags, coaPerSecond }) => [id, { name, tags, coaPerSecond }]),
+    parts.directory.nases.map(({ id, name, tags, vendor, coaPerSecond }) => [id, { name, tags, vendor, coaPerSecond }]),
   );
   const found: DriftLine[] = [];
-  const options = { db, loadEntries: (ids: readonly number[]) => loadEntries(db, sealer, ids), policy, nases };
+  const options = { db, loadEntries: (ids: readonly number[]) => loadEntries(db, sealer, ids), policies, nases };
   for await (const { session, is, decided, reason } of findDrift({ ...options, at: systemClock() })) {
     const { subscriberId, username, nasId, told } = session;
     found.push({ subscriberId, username, nasId, is, told: told?.live ?? null, decided: decided.live, reason });

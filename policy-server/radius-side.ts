@@ -1,9 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { isIPv6 } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { monotonicMs } from '#domain/clock';
 import { InvalidInput, Unavailable } from '#domain/errors';
+import type { NasSigns } from '#domain/nas-signs';
 import type { Config } from '#policy-server/config';
 import type { Log } from '#policy-server/log';
 import { type SupervisedWorker, superviseWorker } from '#policy-server/supervised-worker';
@@ -21,6 +22,7 @@ export type RadiusListeners = {
   onLimitReached(subscriberId: number): void;
   onLearnedMessageAuthenticator(nasId: number): void;
   onRejected(dials: readonly RejectedDial[]): void;
+  onNasSigns(signs: readonly NasSigns[]): void;
   /** A worker is new or new again: everything has to be sent to it by `send`. */
   onEmptyWorker(send: (message: ToRadiusWorker) => void): void;
 };
@@ -29,6 +31,8 @@ export type RadiusListeners = {
 export type RadiusSide = {
   readonly authPort: number;
   readonly acctPort: number;
+  /** Of the HTTP door for FreeRADIUS; null = closed. */
+  readonly restPort: number | null;
   /** Where they listen. */
   readonly addresses: readonly string[];
   /** The folder that holds their journals, one folder for each. */
@@ -57,6 +61,18 @@ type Member = {
   metrics: RadiusMetrics | null;
 };
 
+type Ports = { readonly authPort: number; readonly acctPort: number; readonly restPort: number | null };
+
+/** A worker that is started again has the ports it had. */
+const portsOf = (
+  settings: RadiusWorkerSettings,
+  { authPort, acctPort, restPort }: Ports,
+): Partial<RadiusWorkerSettings> => ({
+  authPort,
+  acctPort,
+  ...(settings.rest && restPort !== null ? { rest: { ...settings.rest, port: restPort } } : {}),
+});
+
 const STOP_PATIENCE_MS = 5_000;
 const REJECTS_LOGGED_A_SECOND = 5;
 
@@ -71,13 +87,14 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
   await refuseTakenPorts(config);
   const members: Member[] = [];
   const exported = new Exports();
-  const begin = async (index: number, ports: { authPort: number; acctPort: number }): Promise<void> => {
+  const begin = async (index: number, { restPort, ...ports }: Ports): Promise<void> => {
     const settings: RadiusWorkerSettings = {
       worker: index,
       hosts: [config.radius.host],
       ...ports,
       reusePort: config.radius.workers > 1,
       journalFolder: join(journalRoot(config.dataDir), String(index)),
+      rest: config.aaa === null ? null : { ...config.aaa, port: restPort ?? config.aaa.port },
     };
     let ready: Member['ready'] | null = null;
     const take = (message: FromRadiusWorker): void => {
@@ -100,6 +117,9 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
           logRejects(log, message.dials, message.more);
           listeners.onRejected(message.dials);
           break;
+        case 'nasSigns':
+          listeners.onNasSigns(message.signs);
+          break;
         case 'metrics':
           if (member !== undefined) member.metrics = message.metrics;
           break;
@@ -119,7 +139,7 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
         file: new URL('radius-worker.ts', import.meta.url),
         workerData: () => ({
           ...settings,
-          ...(ready === null ? {} : { authPort: ready.authPort, acctPort: ready.acctPort }),
+          ...(ready === null ? {} : portsOf(settings, ready)),
         }),
         onMessage: take,
         onRestart: () => {
@@ -136,17 +156,20 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
   };
 
   try {
-    await begin(0, config.radius);
-    const { authPort, acctPort } = members[0]!.ready;
-    const others = Array.from({ length: config.radius.workers - 1 }, (_, at) => begin(at + 1, { authPort, acctPort }));
+    await begin(0, { ...config.radius, restPort: null });
+    const { authPort, acctPort, restPort } = members[0]!.ready;
+    const others = Array.from({ length: config.radius.workers - 1 }, (_, at) =>
+      begin(at + 1, { authPort, acctPort, restPort }),
+    );
     await Promise.all(others);
   } catch (error) {
     throw portFault(error, config) ?? error;
   }
-  const { authPort, acctPort, addresses } = members[0]!.ready;
+  const { authPort, acctPort, restPort, addresses } = members[0]!.ready;
   return {
     authPort,
     acctPort,
+    restPort,
     addresses,
     journalRoot: journalRoot(config.dataDir),
     broadcast: (message) => {
@@ -175,7 +198,7 @@ export async function startRadius(config: Config, listeners: RadiusListeners, lo
  * Workers that share a port would also share it with those of another Gerbang on this machine, and each would answer
  * half of the routers: so the ports are tried alone first.
  */
-async function refuseTakenPorts({ radius }: Config): Promise<void> {
+async function refuseTakenPorts({ radius, aaa }: Config): Promise<void> {
   const faults: string[] = [];
   for (const [variable, port] of [
     ['RADIUS_AUTH_PORT', radius.authPort],
@@ -192,13 +215,24 @@ async function refuseTakenPorts({ radius }: Config): Promise<void> {
       socket.close();
     }
   }
+  if (aaa !== null && aaa.port !== 0) {
+    const server = createServer();
+    try {
+      server.listen({ port: aaa.port, host: aaa.host, exclusive: true });
+      await once(server, 'listening');
+    } catch (error) {
+      faults.push(bindFault(error, 'AAA_PORT', aaa.host, aaa.port));
+    } finally {
+      server.close();
+    }
+  }
   if (faults.length > 0) throw new InvalidInput(faults);
 }
 
 /** Why a port cannot be had and what to set, in one line. */
 export function bindFault(error: unknown, variable: string, host: string, port: number): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  const hostVariable = variable.startsWith('RADIUS') ? 'RADIUS_HOST' : 'HTTP_HOST';
+  const hostVariable = `${variable.split('_')[0]!}_HOST`;
   switch (code) {
     case 'EADDRINUSE':
       return `port ${port} on ${host} is in use by another program; stop that one, or set ${variable} to a free port`;
@@ -212,8 +246,10 @@ export function bindFault(error: unknown, variable: string, host: string, port: 
   }
 }
 
-function portFault(error: unknown, { radius }: Config): InvalidInput | null {
+function portFault(error: unknown, { radius, aaa }: Config): InvalidInput | null {
   if (!(error instanceof Error) || !('code' in error) || !('port' in error || 'syscall' in error)) return null;
+  if (aaa !== null && 'syscall' in error && error.syscall === 'listen')
+    return new InvalidInput([bindFault(error, 'AAA_PORT', aaa.host, aaa.port)]);
   const acct = 'port' in error && error.port === radius.acctPort;
   const [variable, port] = acct ? ['RADIUS_ACCT_PORT', radius.acctPort] : ['RADIUS_AUTH_PORT', radius.authPort];
   return new InvalidInput([bindFault(error, variable as string, radius.host, port as number)]);

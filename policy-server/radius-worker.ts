@@ -1,3 +1,4 @@
+import '#policy-server/shared-clock';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, unreachable } from '#domain/assert';
 import { monotonicMs, systemClock } from '#domain/clock';
@@ -6,6 +7,8 @@ import { Directory } from '#radius/directory';
 import { decodeChunk, ENTRIES_PER_CHUNK, encodeChunk } from '#radius/directory-file';
 import { Feed } from '#radius/feed';
 import { Journal } from '#radius/journal';
+import { RestDoor } from '#radius/rest';
+import { RestDesk } from '#radius/rest-desk';
 import { RadiusServer } from '#radius/server';
 import { UdpPort } from '#radius/sockets';
 import type { FromRadiusWorker, RadiusMetrics, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
@@ -20,6 +23,7 @@ const settings = workerData as RadiusWorkerSettings;
 const post = (message: FromRadiusWorker): void => main.postMessage(message);
 
 const JOURNALLED_EVERY_MS = 5;
+const SIGNS_EVERY_SECONDS = 5;
 const directory = new Directory();
 const feed = new Feed(post);
 const journal = await Journal.open(settings.journalFolder, { onDurable, onHealth });
@@ -49,6 +53,8 @@ const acct = await UdpPort.open({
   onError,
 });
 
+const rest = await openRest();
+
 const seconds = setInterval(everySecond, 1000);
 main.on('message', (message: ToRadiusWorker) => {
   try {
@@ -57,7 +63,27 @@ main.on('message', (message: ToRadiusWorker) => {
     onError(error);
   }
 });
-post({ kind: 'ready', authPort: auth.port, acctPort: acct.port, addresses: auth.addresses });
+post({
+  kind: 'ready',
+  authPort: auth.port,
+  acctPort: acct.port,
+  restPort: rest?.port ?? null,
+  addresses: auth.addresses,
+});
+
+async function openRest(): Promise<RestDoor | null> {
+  if (settings.rest === undefined || settings.rest === null) return null;
+  return RestDoor.open({
+    ...settings.rest,
+    reusePort,
+    desk: new RestDesk(directory, server.counters, feed),
+    nases: () => server.nases,
+    record: (packet, router, recorded) => server.record(packet, router, recorded),
+    counters: server.counters,
+    clock: systemClock,
+    onError,
+  });
+}
 
 function take(message: ToRadiusWorker): void {
   switch (message.kind) {
@@ -65,7 +91,7 @@ function take(message: ToRadiusWorker): void {
       server.setNases(message.nases);
       break;
     case 'policy':
-      directory.setPolicy(message.policy);
+      directory.setPolicies(message.policies);
       break;
     case 'subscribers':
       directory.put(message.subscribers);
@@ -75,6 +101,9 @@ function take(message: ToRadiusWorker): void {
       break;
     case 'sessions':
       directory.setSessions(message.subscribers);
+      break;
+    case 'doubt':
+      directory.doubt();
       break;
     case 'snapshotDone':
       directory.snapshotDone();
@@ -138,10 +167,19 @@ function onError(error: unknown): void {
   post({ kind: 'log', level: 'error', line: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }
 
+let secondsRun = 0;
+
+function tellSigns(): void {
+  const signs = server.signs.take(systemClock());
+  if (signs.length > 0) post({ kind: 'nasSigns', signs });
+}
+
 function everySecond(): void {
   errorsThisSecond = 0;
   server.everySecond();
   feed.everySecond();
+  secondsRun += 1;
+  if (secondsRun % SIGNS_EVERY_SECONDS === 0) tellSigns();
   post({ kind: 'metrics', worker: settings.worker, metrics: metrics() });
 }
 
@@ -149,6 +187,8 @@ function metrics(): RadiusMetrics {
   const { counters } = server;
   return {
     accepts: counters.accepts,
+    restAuthorized: counters.restAuthorized,
+    restRefused: counters.restRefused,
     rejects: counters.rejects,
     drops: counters.drops,
     duplicatesAnswered: counters.duplicatesAnswered,
@@ -166,10 +206,13 @@ function metrics(): RadiusMetrics {
 async function stop(): Promise<void> {
   clearInterval(seconds);
   const authClosed = auth.close();
+  rest?.close();
   await journal.close();
   await Promise.all([authClosed, acct.close()]);
   server.close();
+  rest?.closeAll();
   everySecond();
+  tellSigns();
   post({ kind: 'stopped' });
   main.close();
 }

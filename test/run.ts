@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { raddbMissing } from '#test/freeradius/raddb';
 import { chromiumMissing } from '#test/support/chromium';
 import { freeRadiusMissing } from '#test/support/freeradius';
 import { namespacesForbidden, namespaceToolsMissing } from '#test/support/namespaces';
@@ -27,6 +28,8 @@ function quietly(command: string, args: readonly string[]): boolean {
 /** What the tests use and a machine may lack: why it is missing (null: it is there), and Debian's packages of it. */
 const TOOLS: readonly { missing: () => string | null; packages: readonly string[] }[] = [
   { missing: freeRadiusMissing, packages: ['freeradius', 'freeradius-utils'] },
+  // Both are on the same machine as freeradius itself; rlm_sql on PostgreSQL is for the bench.
+  { missing: raddbMissing, packages: ['freeradius-rest', 'freeradius-postgresql'] },
   { missing: chromiumMissing, packages: ['chromium'] },
   {
     missing: () => (namespacesForbidden() === null ? namespaceToolsMissing() : null),

@@ -2,7 +2,14 @@ import type { Desk } from '#operations/desk';
 import type { Config } from '#policy-server/config';
 
 /** One command of `gerbang`: what its help says is what its reader takes. */
-export type Command = {
+export type Command = CommandForm & { readonly run: (office: Office, given: Given) => Promise<Outcome> };
+
+/** A command about the database as such: nothing is migrated, made or asked for before it. The URL holds the password. */
+export type DatabaseCommand = CommandForm & {
+  readonly runOn: (place: { readonly databaseUrl: string; readonly config: Config }, given: Given) => Promise<Outcome>;
+};
+
+export type CommandForm = {
   /** `nas add`: one or two words. */
   readonly name: string;
   /** One line, in the imperative. */
@@ -15,7 +22,6 @@ export type Command = {
   readonly notes?: readonly string[];
   /** Faults that can be seen without the database, so that they come together with faults of usage. */
   readonly check?: (given: Given, zone: string) => readonly string[];
-  readonly run: (office: Office, given: Given) => Promise<Outcome>;
 };
 
 export type Option = {
@@ -32,6 +38,8 @@ export type Positional = {
   readonly help: string;
   /** None, one or several words: only of the last. */
   readonly many?: true;
+  /** May be left out: only of the last. */
+  readonly optional?: true;
 };
 
 /** What the command line held: options by name (without dashes), then the words. */
@@ -44,7 +52,12 @@ export type Given = {
 export type Office = Desk & { readonly config: Config };
 
 /** What a command has to say: for people, and with `--json` for programs. */
-export type Outcome = { readonly text: string; readonly json: unknown };
+export type Outcome = {
+  readonly text: string;
+  readonly json: unknown;
+  /** It was asked whether something is well, and it is not: what there is to say is said, and the exit code tells. */
+  readonly refused?: boolean;
+};
 
 /** The text of an option that has a value, undefined where it was not given. */
 export function textOf(given: Given, option: string): string | undefined {

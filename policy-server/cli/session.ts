@@ -8,9 +8,9 @@ import { faultsOf } from '#operations/input';
 import { type Command, type Given, type Office, textOf } from '#policy-server/cli/command';
 import { enforcedNases } from '#policy-server/cli/explain';
 import { type Column, table } from '#policy-server/cli/table';
-import { currentPolicy } from '#policy-server/current-policy';
 import { loadEntries } from '#storage/facts';
 import { sessionHistory as historyOf, type PastSession, whoHadAddress } from '#storage/history';
+import { currentPolicies } from '#storage/policy';
 import { type LiveSession, listSessions } from '#storage/sessions';
 
 export const sessionList: Command = {
@@ -58,10 +58,10 @@ async function listed(
     return sessions.map((session) => ({ ...session, drift: null }));
   }
   const { db, sealer, zone, clock } = office;
-  const policy = await currentPolicy(db, zone);
+  const policies = await currentPolicies(db, zone);
   const loadSome = (ids: readonly number[]) => loadEntries(db, sealer, ids);
   const found: Listed[] = [];
-  for await (const drift of findDrift({ db, loadEntries: loadSome, policy, nases, at: clock(), filter })) {
+  for await (const drift of findDrift({ db, loadEntries: loadSome, policies, nases, at: clock(), filter })) {
     found.push({ ...drift.session, drift: driftWords(drift) });
     if (found.length >= limit) break;
   }

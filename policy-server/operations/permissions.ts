@@ -2,7 +2,7 @@ import type { StaffRole } from '#storage/staff';
 
 /**
  * What a route asks of a role: `see` lists and pages; `subscribers` add, edit, migrate, issue PINs; `money` sell, settle,
- * cancel; `sessions` end one, so that the line dials again; `plans` and speed profiles; `network` routers, lists; `messages`; `settings`; `staff`; `audit`.
+ * cancel; `sessions` end one, so that the line dials again; `plans` and speed profiles; `network` routers, lists; `policy` write, try and publish policies, take them back; `messages`; `settings`; `staff`; `audit`.
  */
 export const PERMISSIONS = [
   'see',
@@ -11,6 +11,7 @@ export const PERMISSIONS = [
   'sessions',
   'plans',
   'network',
+  'policy',
   'messages',
   'settings',
   'staff',
@@ -23,7 +24,7 @@ const ALLOWED: Readonly<Record<StaffRole, readonly Permission[]>> = {
   admin: PERMISSIONS,
   'customer-service': ['see', 'subscribers', 'money', 'sessions', 'messages'],
   technician: ['see', 'sessions', 'network'],
-  'network-engineer': ['see', 'sessions', 'network', 'plans'],
+  'network-engineer': ['see', 'sessions', 'network', 'plans', 'policy'],
 };
 
 /** Whether the role may do that. What an admin may not do to owners, `mayManage` says. */

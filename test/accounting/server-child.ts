@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { defaultPolicy } from '#domain/policy';
+import { onlyPolicy } from '#domain/rollout';
 import type { FromIntake, IntakeSettings } from '#policy-server/intake-messages';
 import type { NasEntry } from '#radius/nas-table';
 import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
@@ -45,7 +46,7 @@ function startIntake(settings: NonNullable<ChildSettings['intake']>): Worker {
 const applying = intake === undefined ? null : startIntake(intake);
 radius.on('message', (message: FromRadiusWorker) => {
   if (message.kind === 'ready') {
-    tell({ kind: 'policy', policy: { ...defaultPolicy(), zone: 'Asia/Jakarta' } });
+    tell({ kind: 'policy', policies: onlyPolicy(defaultPolicy('Asia/Jakarta')) });
     tell({ kind: 'nases', nases: [nas] });
     tell({ kind: 'snapshotDone' });
     process.send?.({ acctPort: message.acctPort });

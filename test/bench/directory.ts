@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import { defaultPolicy } from '#domain/policy';
+import { onlyPolicy } from '#domain/rollout';
 import { Directory } from '#radius/directory';
 import type { Row } from '#test/bench/report';
 import { subscriber, username } from '#test/bench/subscribers';
@@ -31,7 +32,7 @@ export async function run(): Promise<Row[]> {
 function measure(): Measured {
   const now = Date.now();
   const directory = new Directory();
-  directory.setPolicy(defaultPolicy('Asia/Jakarta'));
+  directory.setPolicies(onlyPolicy(defaultPolicy('Asia/Jakarta')));
   collect();
   const before = process.memoryUsage();
   let loadingMs = 0;
@@ -41,7 +42,7 @@ function measure(): Measured {
     directory.put(deserialize(batch));
     loadingMs += performance.now() - start;
   }
-  const nas = { id: 1, facts: { name: 'pop-1', tags: [] } };
+  const nas = { id: 1, facts: { name: 'pop-1', tags: [], vendor: 'mikrotik' as const } };
   for (let i = 0; i < SUBSCRIBERS; i += 1) directory.answer(directory.find(username(i))!, nas, now);
   collect();
   const after = process.memoryUsage();

@@ -12,7 +12,9 @@ const order = [
   'authentication',
   'mschap',
   'accounting',
+  'freeradius',
   'directory',
+  'propagation',
   'expiry',
   'grant',
   'sale',
@@ -21,6 +23,7 @@ const order = [
   'static-lists',
   'pages',
   'sweep',
+  'policy-plan',
   'invoices',
 ];
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { defaultPolicy } from '#domain/policy';
-import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
+import { onlyPolicy } from '#domain/rollout';
+import type { FromRadiusWorker, RadiusWorkerSettings, RestDoorAt, ToRadiusWorker } from '#radius/worker-messages';
 import type { LoadPlan, LoadResult } from '#test/bench/radius-load';
 import { subscriber } from '#test/bench/subscribers';
 
@@ -14,10 +15,16 @@ import { subscriber } from '#test/bench/subscribers';
 
 export const SECRET = 'a-secret-of-some-length-0123456789';
 
-export type RunningWorker = { readonly authPort: number; readonly acctPort: number; stop(): Promise<void> };
+export type RunningWorker = {
+  readonly authPort: number;
+  readonly acctPort: number;
+  /** null = the HTTP door is closed. */
+  readonly restPort: number | null;
+  stop(): Promise<void>;
+};
 
 /** A worker as `main` starts it, with so many subscribers put. */
-export async function startWorker(subscribers: number): Promise<RunningWorker> {
+export async function startWorker(subscribers: number, rest: RestDoorAt | null = null): Promise<RunningWorker> {
   const folder = await mkdtemp(join(tmpdir(), 'gerbang-bench-'));
   const settings: RadiusWorkerSettings = {
     worker: 0,
@@ -26,6 +33,7 @@ export async function startWorker(subscribers: number): Promise<RunningWorker> {
     acctPort: 0,
     reusePort: false,
     journalFolder: join(folder, 'journal'),
+    rest,
   };
   const file = fileURLToPath(new URL('../../policy-server/radius-worker.ts', import.meta.url));
   const worker = new Worker(file, { workerData: settings });
@@ -38,7 +46,7 @@ export async function startWorker(subscribers: number): Promise<RunningWorker> {
     });
   });
   tell({ kind: 'nases', nases: [NAS] });
-  tell({ kind: 'policy', policy: defaultPolicy('Asia/Jakarta') });
+  tell({ kind: 'policy', policies: onlyPolicy(defaultPolicy('Asia/Jakarta')) });
   const now = Date.now();
   for (let from = 0; from < subscribers; from += 5000) {
     const many = Math.min(5000, subscribers - from);
@@ -48,6 +56,7 @@ export async function startWorker(subscribers: number): Promise<RunningWorker> {
   return {
     authPort: ready.authPort,
     acctPort: ready.acctPort,
+    restPort: ready.restPort,
     stop: async () => {
       const exited = once(worker, 'exit');
       tell({ kind: 'stop' });

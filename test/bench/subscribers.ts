@@ -22,6 +22,9 @@ const plans: readonly Plan[] = [10, 20, 50, 100].map((megabits, i) => ({
 export function subscriber(i: number, now: number): DirectoryEntry {
   const plan = plans[i % plans.length]!;
   const from = now - ((i % 27) + 1) * DAY;
+  const usedBytes = i * 98_317;
+  const before = [0.98, 0.8, 0.3, 0.97, 0.75, 0].map((share) => Math.floor(usedBytes * share));
+  const metered = { lastAt: now - (i % 300_000), bases: before };
   const facts: Facts = {
     subscriberId: i + 1,
     username: username(i),
@@ -30,8 +33,8 @@ export function subscriber(i: number, now: number): DirectoryEntry {
     suspendedSince: null,
     owesSince: null,
     openings: [],
-    grants: [{ id: 5_000_000 + i, plan, from, until: from + 30 * DAY + i, usedBytes: i * 98_317 }],
-    chargedBytes: i * 98_317,
+    grants: [{ id: 5_000_000 + i, plan, from, until: from + 30 * DAY + i, usedBytes, metered }],
+    chargedBytes: usedBytes,
     nas: null,
     version: 7_000_000 + i,
   };

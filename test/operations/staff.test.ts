@@ -40,11 +40,11 @@ describe('who may what', () => {
       PERMISSIONS.filter((permission) => may(role, permission)).join(' '),
     ]);
     expect(Object.fromEntries(table)).toEqual({
-      owner: 'see subscribers money sessions plans network messages settings staff audit',
-      admin: 'see subscribers money sessions plans network messages settings staff audit',
+      owner: 'see subscribers money sessions plans network policy messages settings staff audit',
+      admin: 'see subscribers money sessions plans network policy messages settings staff audit',
       'customer-service': 'see subscribers money sessions messages',
       technician: 'see sessions network',
-      'network-engineer': 'see sessions plans network',
+      'network-engineer': 'see sessions plans network policy',
     });
   });
 

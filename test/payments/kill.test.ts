@@ -108,6 +108,8 @@ function mortal(db: Database, diesAt: number, heard: 'before' | 'after'): { db: 
       const result = await db.transaction(async (tx) => {
         const worked = await work({
           ...over(tx),
+          copyOut: tx.copyOut,
+          copyIn: tx.copyIn,
           get em() {
             return tx.em;
           },

@@ -1,3 +1,4 @@
+import { onlyPolicy } from '#domain/rollout';
 import { type Loop, startLoop } from '#enforcement/loop';
 import { RouterLists } from '#integrations/routeros/routers';
 import { openDatabase } from '#storage/database';
@@ -22,7 +23,7 @@ await lists.start();
 loop = await startLoop({
   db,
   clock: Date.now,
-  policy: () => POLICY,
+  policies: async () => onlyPolicy(POLICY),
   nases: () => new Map(),
   driver: new ScriptedDriver(),
   lists,

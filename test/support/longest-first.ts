@@ -5,7 +5,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes longest, mostly waiting: begun last, one of them would be all that still runs at the end. */
 const LONGEST = [
   'story/story',
+  'story/policy',
   'story/money',
+  'system/two-nodes',
+  'system/failover',
   'accounting/kill',
   'system/commands',
   'system/life',
@@ -16,7 +19,6 @@ const LONGEST = [
   'portal/admin-second/settings-browser',
   'system/outage',
   'portal/admin-second/staff-browser',
-  'system/two-nodes',
   'whatsapp/cloud',
   'whatsapp/kill',
   'whatsapp/faults',

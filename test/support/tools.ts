@@ -1,4 +1,5 @@
 import { describe, type TestAPI, test } from 'vitest';
+import { raddbMissing } from '#test/freeradius/raddb';
 import { chromiumMissing } from '#test/support/chromium';
 import { freeRadiusMissing } from '#test/support/freeradius';
 import { namespacesForbidden, namespaceToolsMissing } from '#test/support/namespaces';
@@ -16,6 +17,11 @@ function describeUnless(missing: string | null, name: string, tests: () => void)
 /** Tests with a real FreeRADIUS and radclient. */
 export function describeWithFreeRadius(name: string, tests: () => void): void {
   describeUnless(freeRadiusMissing(), name, tests);
+}
+
+/** Tests with a real FreeRADIUS in Debian's own configuration folder, with rlm_rest. */
+export function describeWithRaddb(name: string, tests: () => void): void {
+  describeUnless(raddbMissing(), name, tests);
 }
 
 /** Tests with a real browser (`launchChromium`). */

@@ -6,7 +6,7 @@ import { imports, type Source } from '#test/tidy/source';
  * each other. A room is found by the longest prefix of a path.
  */
 const rooms: readonly { prefix: string; room: string; may: readonly string[]; packages?: readonly RegExp[] }[] = [
-  { prefix: 'policy-server/domain/', room: 'domain', may: [], packages: [/^zod$/] },
+  { prefix: 'policy-server/domain/', room: 'domain', may: [], packages: [/^zod$/, /^yaml$/] },
   { prefix: 'policy-server/storage/', room: 'storage', may: ['domain'] },
   { prefix: 'migrations/', room: 'migrations', may: [] },
   { prefix: 'policy-server/operations/', room: 'operations', may: ['domain', 'storage'] },

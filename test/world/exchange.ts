@@ -9,6 +9,8 @@ type Pending = {
   rebuild: boolean;
   request: Buffer;
   tries: number;
+  /** Which of the servers is asked. */
+  server: number;
   startedAt: number;
   timer: NodeJS.Timeout | null;
   done: (reply: Buffer | null) => void;
@@ -18,8 +20,8 @@ type Lane = { socket: Socket; pending: (Pending | undefined)[]; next: number; bu
 
 export type ExchangeOptions = {
   localAddress: string;
-  host: string;
-  port: number;
+  /** In the order of `/radius`: every request begins with the first, for no server is remembered to be dead. */
+  servers: readonly { host: string; port: number }[];
   timeoutMs: number;
   tries: number;
   /** Source ports used at once; each carries 256 identifiers (RFC 2865 3). */
@@ -30,7 +32,8 @@ export type ExchangeOptions = {
 };
 
 /**
- * Sends requests to one RADIUS port and waits for their replies as RouterOS does: a try each `timeoutMs`, then gives up.
+ * Sends requests to a RADIUS server and waits for their replies as RouterOS does: a try each `timeoutMs`, then so many at
+ * the next server where there is one, then it gives up.
  * Authentication repeats the same octets; accounting is built anew (a new Acct-Delay-Time needs a new Identifier,
  * RFC 2866 5.2).
  */
@@ -92,6 +95,7 @@ export class Exchange {
         rebuild,
         request: Buffer.alloc(0),
         tries: 0,
+        server: 0,
         startedAt: performance.now(),
         timer: null,
         done,
@@ -113,14 +117,19 @@ export class Exchange {
 
   #transmit(lane: Lane, identifier: number, pending: Pending): void {
     pending.tries++;
-    lane.socket.send(pending.request, this.#options.port, this.#options.host);
+    const { port, host } = this.#options.servers[pending.server]!;
+    lane.socket.send(pending.request, port, host);
     pending.timer = setTimeout(() => this.#onTimeout(lane, identifier, pending), this.#options.timeoutMs);
   }
 
   #onTimeout(lane: Lane, identifier: number, pending: Pending): void {
     if (pending.tries >= this.#options.tries) {
-      this.#finish(lane, identifier, null);
-      return;
+      pending.server += 1;
+      pending.tries = 0;
+      if (pending.server === this.#options.servers.length) {
+        this.#finish(lane, identifier, null);
+        return;
+      }
     }
     if (!pending.rebuild) {
       this.#transmit(lane, identifier, pending);

@@ -9,6 +9,8 @@ export type IncomingOptions = {
   addressList: 'replace' | 'ignore' | 'add';
   /** Error-Cause for a session the router does not have: RFC 5176 says 503, RouterOS was seen to say 406. */
   unknownSession: 503 | 406;
+  /** Error-Cause with which every CoA about a session it has is refused; null: it takes them. */
+  refuses: number | null;
   /** Milliseconds until it answers. */
   delayMs: number;
 };
@@ -61,6 +63,7 @@ export function judge(
   const found = find(request, sessions);
   if (found.length === 0) return refuse(options.unknownSession, 'no such session');
   if (!coa) return { answer: { ack: true }, sessions: found, text: 'disconnected', apply: () => {} };
+  if (options.refuses !== null) return refuse(options.refuses, 'it takes no changes');
 
   const rate = request.vendorText('Mikrotik-Rate-Limit');
   const list = request.vendorText('Mikrotik-Address-List');

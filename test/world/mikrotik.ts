@@ -9,6 +9,7 @@ import {
   type MikrotikOptions,
   type MikrotikSettings,
   macOf,
+  type RadiusAddress,
   standing,
   usual,
 } from '#test/world/router-options';
@@ -36,7 +37,7 @@ export class Mikrotik extends Teller {
   readonly acct: Exchange;
   /** Counts of what `/radius monitor` and `/radius incoming monitor` would show. */
   readonly counts = { accepts: 0, rejects: 0, timeouts: 0, badReplies: 0, badRequests: 0, coaAcks: 0, coaNaks: 0 };
-  #server: MikrotikSettings['server'];
+  #servers: readonly RadiusAddress[];
   #incoming: Socket;
   #coaPort: number;
   #live = new Map<string, Session>();
@@ -54,12 +55,12 @@ export class Mikrotik extends Teller {
   constructor(settings: MikrotikSettings) {
     super();
     this.secret = settings.secret;
-    this.#server = settings.server;
+    this.#servers = settings.backup === undefined ? [settings.server] : [settings.server, settings.backup];
     this.#coaPort = settings.coaPort;
     const { incoming, ...others } = settings.options ?? {};
     this.options = { ...usual, ...others, incoming: { ...usual.incoming, ...incoming } };
-    this.auth = this.#exchange(settings.server.authPort, this.options.requiresMessageAuthenticator);
-    this.acct = this.#exchange(settings.server.acctPort, false);
+    this.auth = this.#exchange('authPort', this.options.requiresMessageAuthenticator);
+    this.acct = this.#exchange('acctPort', false);
     this.#incoming = createSocket('udp4');
   }
 
@@ -211,11 +212,10 @@ export class Mikrotik extends Teller {
     ];
   }
 
-  #exchange(port: number, required: boolean): Exchange {
+  #exchange(port: 'authPort' | 'acctPort', required: boolean): Exchange {
     return new Exchange({
       localAddress: this.options.address,
-      host: this.#server.host,
-      port,
+      servers: this.#servers.map((server) => ({ host: server.host, port: server[port] })),
       timeoutMs: this.options.timeoutMs,
       tries: this.options.tries,
       ports: this.options.ports,
@@ -316,10 +316,9 @@ export class Mikrotik extends Teller {
   #onIncoming(packet: Buffer, from: RemoteInfo): void {
     const { incoming } = this.options;
     if (!incoming.accept) return;
-    const fault =
-      from.address !== this.#server.host
-        ? `from ${from.address}, not a server of ours`
-        : faultOfIncoming(this.secret, packet);
+    const fault = !this.#servers.some(({ host }) => host === from.address)
+      ? `from ${from.address}, not a server of ours`
+      : faultOfIncoming(this.secret, packet);
     if (fault !== null || (packet[0] !== 40 && packet[0] !== 43)) {
       this.counts.badRequests++;
       this.tell('fault', '', `an incoming request was dropped: ${fault ?? `code ${packet[0]}`}`);

@@ -40,7 +40,7 @@ export const usual: MikrotikOptions = {
   tries: 4,
   ports: 1,
   interimSeconds: 300,
-  incoming: { accept: true, addressList: 'replace', unknownSession: 503, delayMs: 0 },
+  incoming: { accept: true, addressList: 'replace', unknownSession: 503, refuses: null, delayMs: 0 },
   startWithoutAddress: false,
   swapOctets: false,
   redialMs: null,
@@ -48,8 +48,12 @@ export const usual: MikrotikOptions = {
   speed: 1,
 };
 
+export type RadiusAddress = { host: string; authPort: number; acctPort: number };
+
 export type MikrotikSettings = {
-  server: { host: string; authPort: number; acctPort: number };
+  server: RadiusAddress;
+  /** The second `/radius` entry, with the same secret: asked once every try at the first went unanswered. */
+  backup?: RadiusAddress;
   secret: string;
   /** 0 = any free port. */
   coaPort: number;
