@@ -19,7 +19,7 @@ const TOLERATED_MS = 2 * SECOND;
  * a jump. While the database is away the last correction stands. `onCorrected` is told when the time was another.
  */
 export async function startClock(db: Database, log: Log, onCorrected: () => void): Promise<ClockSide> {
-  await look(db, log, () => undefined);
+  await alignClock(db, log);
   let lookedAtMs = monotonicMs();
   let machineAhead = machineClock() - monotonicMs();
   const timer = setInterval(() => {
@@ -28,7 +28,7 @@ export async function startClock(db: Database, log: Log, onCorrected: () => void
     machineAhead = ahead;
     if (!jumped && monotonicMs() - lookedAtMs < LOOK_EVERY_MS) return;
     lookedAtMs = monotonicMs();
-    look(db, log, onCorrected).catch((error: unknown) => {
+    alignClock(db, log, onCorrected).catch((error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;
     });
   }, TICK_MS);
@@ -36,7 +36,12 @@ export async function startClock(db: Database, log: Log, onCorrected: () => void
   return { stop: () => clearInterval(timer) };
 }
 
-async function look(db: Database, log: Log, onCorrected: () => void): Promise<void> {
+/** Looks once. Throws `Unavailable`. */
+export async function alignClock(
+  db: Database,
+  log: { info(says: string): void; warn(says: string): void },
+  onCorrected: () => void = () => undefined,
+): Promise<void> {
   const askedMs = monotonicMs();
   const at = await databaseTime(db);
   const tookMs = monotonicMs() - askedMs;

@@ -3,6 +3,7 @@ import { systemClock } from '#domain/clock';
 import { Unavailable } from '#domain/errors';
 import { firstPolicy } from '#operations/first-policy';
 import type { Office } from '#policy-server/cli/command';
+import { alignClock } from '#policy-server/clock-side';
 import { companyZone } from '#policy-server/company-zone';
 import type { Config } from '#policy-server/config';
 import { masterKey } from '#policy-server/master-key';
@@ -24,6 +25,7 @@ export async function atDesk<Result>(config: Config, work: (office: Office) => P
     if (!source.migrated) await migrate(source.url);
     const db = openDatabase({ url: source.url, poolSize: 4, entities });
     try {
+      await alignClock(db, { info: () => undefined, warn: (says) => process.stderr.write(`${says}\n`) });
       const sealer = await masterKey(config.masterKeyFile, db);
       const actor = `cli:${userInfo().username}`;
       const { publicUrl } = config;

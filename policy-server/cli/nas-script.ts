@@ -8,7 +8,11 @@ export const nasScript: Command = {
   summary: 'Print what to paste into a router, or to enter at a NAS of another make, its secret included',
   positionals: [{ name: 'NAME', help: 'the name of a NAS' }],
   options: {
-    server: { value: 'ADDRESS', help: 'the address of this server as the router reaches it', required: true },
+    server: {
+      value: 'A,B',
+      help: 'the address of this server as the router reaches it; of several nodes each, in the order of asking',
+      required: true,
+    },
     portal: { value: 'ADDRESS', help: 'where subscribers without a package are led; the server if not given' },
     'portal-url': { value: 'URL', help: 'the page they are led to; PUBLIC_URL if not given' },
     'walled-garden': {
@@ -23,13 +27,15 @@ export const nasScript: Command = {
   check: (given) => (versionOf(given) === null ? ['--routeros-version is not usable; give 6 or 7'] : []),
   run: async (desk, given) => {
     const { db, config } = desk;
-    const server = textOf(given, 'server')!;
+    const [server = '', ...others] = textOf(given, 'server')!
+      .split(',')
+      .map((address) => address.trim());
     const garden = textOf(given, 'walled-garden')?.split(',');
     const script = await showRouterScript(
       desk,
       { name: given.words[0]! },
       {
-        server: { address: server, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
+        server: { address: server, others, authPort: config.radius.authPort, acctPort: config.radius.acctPort },
         portal: { address: textOf(given, 'portal') ?? server, url: textOf(given, 'portal-url') ?? config.publicUrl },
         version: versionOf(given)!,
         walledGarden: garden?.filter((entry) => entry !== '') ?? gardenHosts(await readSettings(db)),

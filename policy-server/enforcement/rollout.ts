@@ -6,11 +6,10 @@ import { type Instant, MINUTE, NEVER, SECOND } from '#domain/time';
 import { type Observer, observe } from '#enforcement/rollout-watch';
 import { type ChangeTransaction, change } from '#storage/change';
 import { takeClusterLock } from '#storage/cluster-lock';
-import type { Database, Queryable } from '#storage/database';
+import { type Database, databaseTime, type Queryable } from '#storage/database';
 import { policyReader, putInForce } from '#storage/policy';
 import { culpritsOf, keepCounts, recordFindings, tallyOf } from '#storage/rollout-sessions';
 import {
-  databaseTime,
   lockRollout,
   moveBack,
   moveRollout,

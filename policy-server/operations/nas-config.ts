@@ -1,8 +1,7 @@
-import { isIP } from 'node:net';
 import { InvalidInput } from '#domain/errors';
 import type { NasVendor } from '#domain/policy';
 import { say } from '#domain/say';
-import { type RouterScriptInput, routerScript } from '#operations/router-script';
+import { addressesOf, type RouterScriptInput, routerScript, serverFaults } from '#operations/router-script';
 
 /** Seconds to wait for a reply, and between interim updates where the policy has not said it yet. */
 const TIMEOUT_SECONDS = 3;
@@ -16,9 +15,8 @@ const INTERIM_SECONDS = 300;
  */
 export function nasConfig(vendor: NasVendor, input: RouterScriptInput): string {
   if (vendor === 'mikrotik') return routerScript(input);
-  const { server } = input;
-  if (isIP(server.address) === 0)
-    throw new InvalidInput([say`server address "${server.address}" is not an IP address, for example 10.0.0.2`]);
+  const faults = serverFaults(input.server);
+  if (faults.length > 0) throw new InvalidInput(faults);
   return `${(vendor === 'accel-ppp' ? accelPpp(input) : generic(input)).join('\n')}\n`;
 }
 
@@ -35,6 +33,9 @@ function accelPpp({ nas, server }: RouterScriptInput): string[] {
     throw new InvalidInput([says]);
   }
   const name = plainName(nas.name);
+  const addresses = addressesOf(server);
+  // One that is silent is left alone for a while, but where there is no other, never.
+  const whenSilent = addresses.length === 1 ? 'fail-timeout=0,max-fail=0' : 'fail-timeout=10,max-fail=3';
   return [
     `# Gerbang: accel-ppp, ${name}. For /etc/accel-ppp.conf, section by section; then: accel-cmd reload`,
     '# This file holds the RADIUS secret: delete it after use.',
@@ -45,9 +46,12 @@ function accelPpp({ nas, server }: RouterScriptInput): string[] {
     '',
     '[radius]',
     `nas-identifier=${name}`,
-    `server=${server.address},${nas.secret},auth-port=${server.authPort},acct-port=${server.acctPort},req-limit=0,fail-timeout=0,max-fail=0`,
+    ...addresses.map(
+      (address) =>
+        `server=${address},${nas.secret},auth-port=${server.authPort},acct-port=${server.acctPort},req-limit=0,${whenSilent}`,
+    ),
     `dae-server=0.0.0.0:${nas.coaPort},${nas.secret}`,
-    `dae-allowed=${server.address}`,
+    `dae-allowed=${addresses.join(',')}`,
     `timeout=${TIMEOUT_SECONDS}`,
     'max-try=3',
     `acct-interim-interval=${INTERIM_SECONDS}`,
@@ -66,15 +70,17 @@ function accelPpp({ nas, server }: RouterScriptInput): string[] {
 }
 
 function generic({ nas, server }: RouterScriptInput): string[] {
+  const addresses = addressesOf(server);
+  const at = (port: number) => addresses.map((address) => `${address} port ${port}`).join(', then ');
   return [
     `# Gerbang: what to enter at ${plainName(nas.name)}`,
     '# This file holds the RADIUS secret: delete it after use.',
-    `RADIUS authentication server   ${server.address} port ${server.authPort}`,
-    `RADIUS accounting server       ${server.address} port ${server.acctPort}`,
+    `RADIUS authentication server   ${at(server.authPort)}`,
+    `RADIUS accounting server       ${at(server.acctPort)}`,
     `Shared secret                  ${nas.secret}`,
     `Timeout                        ${TIMEOUT_SECONDS} s, 3 tries`,
     `Interim accounting             every ${INTERIM_SECONDS} s, or as Acct-Interim-Interval says`,
-    `CoA and Disconnect (RFC 5176)  accept from ${server.address} at port ${nas.coaPort}, with the same secret`,
+    `CoA and Disconnect (RFC 5176)  accept from ${addresses.join(' and ')} at port ${nas.coaPort}, with the same secret`,
     'Message-Authenticator          on, in every Access-Request',
     '',
     'It is told:',

@@ -4,8 +4,13 @@ import { say } from '#domain/say';
 
 export type RouterScriptInput = {
   readonly nas: { readonly name: string; readonly secret: string; readonly coaPort: number };
-  /** Where the router reaches this server. */
-  readonly server: { readonly address: string; readonly authPort: number; readonly acctPort: number };
+  /** Where the router reaches this server, and other nodes that it asks, in this order, where this one is silent. */
+  readonly server: {
+    readonly address: string;
+    readonly others?: readonly string[];
+    readonly authPort: number;
+    readonly acctPort: number;
+  };
   /** Where subscribers without a package are led: the address the router sends them to, and the page's URL. */
   readonly portal: { readonly address: string; readonly url: string };
   readonly version: 6 | 7;
@@ -24,8 +29,12 @@ const GARDEN = 'walled-garden';
 /** Marks what is ours on the router, so that a second run replaces it and nothing else is touched. */
 const OURS = 'gerbang';
 
-/** Seconds to wait for a reply. The router's own default is 300 ms, or 1.1 s in the newest versions. */
+/**
+ * Seconds to wait for a reply. The router's own default is 300 ms, or 1.1 s in the newest versions. It remembers no server
+ * that is down: where there is another to ask, the wait for the first is short.
+ */
 const TIMEOUT_SECONDS = 3;
+const TIMEOUT_SECONDS_OF_SEVERAL = 1;
 const INTERIM_MINUTES = 5;
 
 /**
@@ -66,12 +75,16 @@ export function routerString(value: string): string {
 
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i;
 
+/** The addresses that are asked and may send CoA, in their order. */
+export const addressesOf = ({ address, others = [] }: RouterScriptInput['server']): readonly string[] => [
+  address,
+  ...others,
+];
+
 function faultsOf({ nas, server, portal, walledGarden }: RouterScriptInput): string[] {
   const ports = { 'CoA port': nas.coaPort, 'RADIUS port': server.authPort, 'accounting port': server.acctPort };
   return [
-    ...(isIP(server.address)
-      ? []
-      : [say`server address "${server.address}" is not an IP address, for example 10.0.0.2`]),
+    ...serverFaults(server),
     ...(isIPv4(portal.address)
       ? []
       : [say`portal address "${portal.address}" is not an IPv4 address, for example 10.0.0.2`]),
@@ -90,6 +103,13 @@ function faultsOf({ nas, server, portal, walledGarden }: RouterScriptInput): str
   ];
 }
 
+/** In words: each address that is none. */
+export function serverFaults(server: RouterScriptInput['server']): string[] {
+  return addressesOf(server)
+    .filter((address) => isIP(address) === 0)
+    .map((address) => say`server address "${address}" is not an IP address, for example 10.0.0.2`);
+}
+
 function isNetwork(entry: string): boolean {
   const [address, bits, ...rest] = entry.split('/') as [string, string | undefined];
   return isIPv4(address) && rest.length === 0 && (bits === undefined || (/^\d\d?$/.test(bits) && Number(bits) <= 32));
@@ -105,11 +125,16 @@ function heading({ nas, version }: RouterScriptInput): string[] {
 }
 
 function radius({ nas, server }: RouterScriptInput): string[] {
+  const addresses = addressesOf(server);
+  const seconds = addresses.length === 1 ? TIMEOUT_SECONDS : TIMEOUT_SECONDS_OF_SEVERAL;
   return [
     '',
     '# 1. Who is asked, and who may send CoA and Disconnect',
     `/radius remove [find comment=${routerString(OURS)}]`,
-    `/radius add service=ppp address=${server.address} secret=${routerString(nas.secret)} authentication-port=${server.authPort} accounting-port=${server.acctPort} timeout=${TIMEOUT_SECONDS}s comment=${routerString(OURS)}`,
+    ...addresses.map(
+      (address) =>
+        `/radius add service=ppp address=${address} secret=${routerString(nas.secret)} authentication-port=${server.authPort} accounting-port=${server.acctPort} timeout=${seconds}s comment=${routerString(OURS)}`,
+    ),
     `/radius incoming set accept=yes port=${nas.coaPort}`,
     `/ppp aaa set use-radius=yes accounting=yes interim-update=${INTERIM_MINUTES}m`,
   ];
@@ -147,14 +172,15 @@ function rules(menu: string, bodies: readonly string[]): string[] {
 const block = (lines: readonly string[]) => ['{', ...lines, '}'];
 
 function filter({ nas, server }: RouterScriptInput): string[] {
-  const v4 = isIPv4(server.address);
+  const coa = (address: string) =>
+    `chain=input src-address=${address} protocol=udp dst-port=${nas.coaPort} action=accept`;
   return [
     '',
     '# 3. Filter, above "accept established": CoA and DNS in; without a package only the garden, both ways',
     `# (${ACTIVE}, and ${PAYING} while a payment window is open, are let through like everybody else)`,
     ...block(
       rules('/ip firewall filter', [
-        ...(v4 ? [`chain=input src-address=${server.address} protocol=udp dst-port=${nas.coaPort} action=accept`] : []),
+        ...addressesOf(server).filter(isIPv4).map(coa),
         `chain=input src-address-list=${NO_PACKAGE} protocol=udp dst-port=53 action=accept`,
         `chain=input src-address-list=${NO_PACKAGE} protocol=tcp dst-port=53 action=accept`,
         `chain=forward src-address-list=${NO_PACKAGE} dst-address-list=${GARDEN} action=accept`,

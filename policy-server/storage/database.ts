@@ -5,6 +5,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { Kysely, PostgresDialect } from 'kysely';
 import * as copyStreams from 'pg-copy-streams';
 import { assert } from '#domain/assert';
+import type { Instant } from '#domain/time';
 import type { PgPool, PgPooledClient, PgResult } from '#storage/connection';
 import { explained, isConnectionGone, isContention } from '#storage/connection';
 import { Hosts, urlsOf } from '#storage/hosts';
@@ -76,9 +77,9 @@ export type DatabaseOptions = {
   readonly entities?: readonly (EntityName<AnyEntity> | EntitySchema)[];
 };
 
-/** What the database's clock says now, in milliseconds. */
-export async function databaseTime(q: Queryable): Promise<number> {
-  const [row] = await q.query<{ at: number }>('select clock_timestamp() as at', [], 'database-time');
+/** What the database takes for now: of nodes whose clocks differ, the one they have in common. */
+export async function databaseTime(q: Queryable): Promise<Instant> {
+  const [row] = await q.query<{ at: Instant }>('select clock_timestamp() as at', [], 'database-time');
   return row!.at;
 }
 

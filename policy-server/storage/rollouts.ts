@@ -232,9 +232,3 @@ export function statusOf(rollout: Rollout): RolloutStatus {
   } = rollout;
   return { ...shown, live: { wanted, told, naks, timeouts, lost } };
 }
-
-/** What the database takes for now: of nodes whose clocks differ, the one they have in common. */
-export async function databaseTime(q: Queryable): Promise<Instant> {
-  const [row] = await q.query<{ now: Instant }>('select clock_timestamp() as now', [], 'rollout-time');
-  return row!.now;
-}

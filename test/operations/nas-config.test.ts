@@ -41,6 +41,20 @@ describe('what is entered at a NAS', () => {
     expect(lines).toContain('nas-identifier=bras_1__core_');
   });
 
+  test('of several nodes each make is told all: asked, and let in with CoA', () => {
+    const several = { ...input, server: { ...input.server, others: ['10.0.0.12'] } };
+    const lines = nasConfig('accel-ppp', several).split('\n');
+    expect(lines.filter((line) => line.startsWith('server=')).map((line) => line.split(',').at(0))).toEqual([
+      'server=10.0.0.2',
+      'server=10.0.0.12',
+    ]);
+    // One line: accel-ppp takes the last of several.
+    expect(lines.filter((line) => line.startsWith('dae-allowed='))).toEqual(['dae-allowed=10.0.0.2,10.0.0.12']);
+    const words = nasConfig('generic', several);
+    expect(words).toMatch(/authentication server +10\.0\.0\.2 port 1812, then 10\.0\.0\.12 port 1812\n/);
+    expect(words).toContain('accept from 10.0.0.2 and 10.0.0.12 at port');
+  });
+
   test.each(['with,comma-and-more', 'with space in it', 'with#comment-sign', 'with-é-in-it-too'])(
     'accel-ppp cannot read the secret %s, and that is said',
     (secret) => expect(refusal(secret)).toMatch(/character that accel-ppp cannot read/),

@@ -43,6 +43,21 @@ describe('the script that sets a MikroTik up', () => {
     expect(script).toContain('type=FWD name=xendit.co match-subdomain=yes address-list=walled-garden');
   });
 
+  test('of several nodes asks each in its order without waiting long, and takes CoA from all of them', () => {
+    const script = routerScript({ ...input, server: { ...input.server, others: ['10.0.0.12', 'fd00::2'] } });
+    const asked = script.split('\n').filter((line) => line.startsWith('/radius add'));
+    expect(asked.map((line) => /address=(\S+).*timeout=(\S+)/.exec(line)!.slice(1))).toEqual([
+      ['10.0.0.2', '1s'],
+      ['10.0.0.12', '1s'],
+      ['fd00::2', '1s'],
+    ]);
+    for (const address of ['10.0.0.2', '10.0.0.12']) {
+      expect(script).toContain(`chain=input src-address=${address} protocol=udp dst-port=3799 action=accept`);
+    }
+    const hostile = { ...input, server: { ...input.server, others: ['10.0.0.12; /quit'] } };
+    expect(() => routerScript(hostile)).toThrow('server address "10.0.0.12; /quit" is not an IP address');
+  });
+
   test('puts the way to the garden above what rejects, and the rejects before anything else of the router', () => {
     const lines = routerScript(input).split('\n');
     const at = (part: string) => lines.findIndex((line) => line.includes(part));

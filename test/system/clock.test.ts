@@ -4,9 +4,11 @@ import { HOUR, MINUTE } from '#domain/time';
 import { suspend } from '#operations/suspend';
 import { mark } from '#storage/change';
 import { timestamp } from '#storage/database';
+import { findSubscriber } from '#storage/subscribers';
 import { testDatabase } from '#test/support/database';
 import { type Cluster, type ClusterNode, PASSWORD, SECRET, soon, startCluster } from '#test/system/cluster';
 import { papDial } from '#test/system/dial';
+import { gerbang } from '#test/system/node';
 import type { Mikrotik } from '#test/world/mikrotik';
 
 /** A machine whose clock is off by so many hours, in every thread of the program. */
@@ -65,4 +67,12 @@ test('nodes whose clocks are 25 h ahead and behind decide as of now, and say wha
   await suspend(cluster.desk, ends);
   await expect.poll(() => session.state, soon).toBe('ended');
   expect(router.counts.coaNaks).toBe(0);
+});
+
+test('a command on such a machine says so, and what it does is dated as of now', async () => {
+  const [name] = (await cluster.subscribers('c', 1)) as [string];
+  const ran = await gerbang({ ...ahead.env, ...clockOff(25) }, ['suspend', name]);
+  expect([ran.code, ran.stderr]).toEqual([0, expect.stringMatching(/clock is \d+ s ahead of the database's/)]);
+  const { suspendedAt } = (await findSubscriber(cluster.desk.db, name))!;
+  expect(Math.abs(suspendedAt! - systemClock())).toBeLessThan(MINUTE);
 });

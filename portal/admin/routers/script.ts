@@ -48,9 +48,10 @@ type Typed = { readonly server: string; readonly version: string };
 
 async function scriptFor(context: Context, nas: ListedNas, typed: Typed): Promise<string> {
   const radius = context.opened.live.radius();
+  const [address = '', ...others] = typed.server.split(',').map((part) => part.trim());
   return showRouterScript(context.desk, nas, {
-    server: { address: typed.server, authPort: radius?.authPort ?? 1812, acctPort: radius?.acctPort ?? 1813 },
-    portal: { address: typed.server, url: context.publicUrl },
+    server: { address, others, authPort: radius?.authPort ?? 1812, acctPort: radius?.acctPort ?? 1813 },
+    portal: { address, url: context.publicUrl },
     version: typed.version === '6' ? 6 : 7,
     walledGarden: gardenHosts(await context.opened.settings()),
   });
