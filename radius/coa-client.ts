@@ -21,7 +21,7 @@ export type CoaTarget = {
 
 export type CoaRequest = {
   readonly code: typeof Code.coaRequest | typeof Code.disconnectRequest;
-  /** Adds the attributes; Message-Authenticator and Event-Timestamp are ours. May be called once only. */
+  /** Adds the attributes, the same each time it is called; Message-Authenticator and Event-Timestamp are ours. */
   readonly write: (packet: Writer) => void;
 };
 
@@ -102,6 +102,7 @@ export type IgnoredReplies = {
 
 const ATTRIBUTE = { eventTimestamp: 55, errorCause: 101 } as const;
 const IDENTIFIERS = 256;
+const AUTHENTICATOR_OCTETS = 16;
 const TIMESTAMP_WINDOW_MS = 300_000;
 
 /** One request under way: bytes that never change, and when they leave again. */
@@ -117,8 +118,8 @@ type Exchange = {
   error: string | null;
 };
 
-/** The 256 identifiers from one of our ports to one NAS. */
-type Identifiers = { readonly outstanding: Map<number, Exchange>; next: number };
+/** The 256 identifiers from one of our ports to one NAS. `last`: the Request Authenticator that each went with last. */
+type Identifiers = { readonly outstanding: Map<number, Exchange>; readonly last: Buffer; next: number };
 
 /** One source port. */
 type Port = { readonly socket: Socket; readonly ipv6: boolean; readonly byTarget: Map<string, Identifiers> };
@@ -160,8 +161,7 @@ export class CoaClient {
     const key = keyOf(target.address, target.port);
     const port = this.#portFor(target, key);
     const identifiers = identifiersOf(port, key);
-    const identifier = takeIdentifier(identifiers);
-    const bytes = this.#encode(target, request, identifier);
+    const { identifier, bytes } = this.#next(target, request, identifiers);
     return new Promise((resolve) => {
       const exchange: Exchange = {
         target,
@@ -187,6 +187,24 @@ export class CoaClient {
   close(): void {
     this.#closed = true;
     for (const port of this.#ports) this.#drop(port, 'closed');
+  }
+
+  /**
+   * The request under an identifier that did not go with the same octets last. To a NAS those would be a retransmission
+   * (RFC 5080 section 2.2.2), which it answers as before without doing anything: a line that is told A, B and A again
+   * would stay at B, once in 256 times.
+   */
+  #next(target: CoaTarget, request: CoaRequest, identifiers: Identifiers): { identifier: number; bytes: Buffer } {
+    const { last, outstanding } = identifiers;
+    for (let free = IDENTIFIERS - outstanding.size; ; free -= 1) {
+      const identifier = takeIdentifier(identifiers);
+      const bytes = this.#encode(target, request, identifier);
+      const at = identifier * AUTHENTICATOR_OCTETS;
+      const isRepeated = bytes.compare(last, at, at + AUTHENTICATOR_OCTETS, 4, 4 + AUTHENTICATOR_OCTETS) === 0;
+      if (isRepeated && free > 1) continue;
+      bytes.copy(last, at, 4, 4 + AUTHENTICATOR_OCTETS);
+      return { identifier, bytes };
+    }
   }
 
   #encode(target: CoaTarget, request: CoaRequest, identifier: number): Buffer {
@@ -289,7 +307,7 @@ const keyOf = (address: string, port: number): string => `${address} ${port}`;
 function identifiersOf(port: Port, key: string): Identifiers {
   const known = port.byTarget.get(key);
   if (known !== undefined) return known;
-  const made: Identifiers = { outstanding: new Map(), next: 0 };
+  const made: Identifiers = { outstanding: new Map(), last: Buffer.alloc(IDENTIFIERS * AUTHENTICATOR_OCTETS), next: 0 };
   port.byTarget.set(key, made);
   return made;
 }

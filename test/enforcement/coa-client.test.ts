@@ -101,6 +101,20 @@ describe('what leaves', () => {
     expect(other!.bytes[1]).not.toBe(first!.bytes[1]);
   });
 
+  test('O02 the same request a second time never looks like a retransmission, which a NAS answers without doing it', async () => {
+    const nas = await fakeNas(acks);
+    const asking = client();
+    const said = 700;
+    for (let i = 0; i < said; i += 1) await asking.send(to(nas), i % 2 === 0 ? coa : disconnect());
+    const last = new Map<number, Buffer>();
+    for (const { bytes } of nas.heard) {
+      expect(last.get(bytes[1]!)?.equals(bytes)).not.toBe(true);
+      last.set(bytes[1]!, Buffer.from(bytes));
+    }
+    expect(nas.heard).toHaveLength(said);
+    expect(last.size).toBe(256);
+  });
+
   test.each([
     { random: 0.5, factor: 'in the middle', times: [0, 2, 6, 14, 30] },
     { random: 0, factor: '10 % less', times: [0, 1.8, 5.22, 11.718, 24.0642] },

@@ -41,7 +41,7 @@ export class Mikrotik extends Teller {
   #incoming: Socket;
   #coaPort: number;
   #live = new Map<string, Session>();
-  #answered = new Map<string, Buffer>();
+  #answered = new Map<string, { readonly request: Buffer; readonly reply: Buffer }>();
   #redials = new Set<NodeJS.Timeout>();
   #zero = performance.now();
   #skippedMs = 0;
@@ -324,11 +324,12 @@ export class Mikrotik extends Teller {
       this.tell('fault', '', `an incoming request was dropped: ${fault ?? `code ${packet[0]}`}`);
       return;
     }
-    // A retransmission has the same Identifier and Request Authenticator (RFC 5176 2.3) and gets the same answer.
-    const key = `${from.port} ${packet.toString('hex', 0, 20)}`;
-    const reply = this.#answered.get(key) ?? this.#obey(packet);
-    this.#answered.set(key, reply);
-    if (this.#answered.size > 4096) this.#answered.delete(this.#answered.keys().next().value as string);
+    // A retransmission has the Identifier and the Request Authenticator of what that port said last under this Identifier
+    // (RFC 5176 2.3), however long ago that was, and gets the same answer.
+    const place = `${from.port} ${packet[1]}`;
+    const before = this.#answered.get(place);
+    const reply = before?.request.equals(packet.subarray(0, 20)) ? before.reply : this.#obey(packet);
+    this.#answered.set(place, { request: packet.subarray(0, 20), reply });
     const send = () => this.#stopped || this.#incoming.send(reply, from.port, from.address);
     if (incoming.delayMs > 0) setTimeout(send, incoming.delayMs);
     else send();
