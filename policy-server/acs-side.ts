@@ -43,7 +43,12 @@ export function startAcs(options: AcsOptions): AcsSide {
   const tasks = new OntTasks({
     ...options,
     set,
-    onDone: (subscriberId) => void readings.readNow(subscriberId).catch(doubt(log)),
+    onDone: (subscriberId) => {
+      readings.readNow(subscriberId).catch((error: unknown) => {
+        // A node that stops cuts its questions off: that is no trouble.
+        if (!stopping.signal.aborted) log.warn({ err: error }, 'an ONT that was changed is read again later');
+      });
+    },
   });
   return {
     control: {
@@ -100,8 +105,3 @@ async function readSet(options: AcsOptions, signal: AbortSignal): Promise<SetAcs
   };
   return { acs: new GenieAcs({ settings: { ...genieacs, url }, password, clock, signal, ...patience }), informMinutes };
 }
-
-const doubt =
-  (log: AcsOptions['log']) =>
-  (error: unknown): void =>
-    log.warn({ err: error }, 'an ONT that was changed is read again later');

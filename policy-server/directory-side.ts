@@ -187,8 +187,9 @@ export class DirectorySide {
     this.#asked += 1;
     const turn = this.#asked;
     const found = await this.#read!(db, this.#known);
-    if (turn < this.#answered || found === this.#known) return;
+    if (turn < this.#answered) return;
     this.#answered = turn;
+    if (found === this.#known) return;
     this.#known = found;
     this.#policies = found.policies;
     this.#sendPolicies(this.#options.broadcast);
