@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import type { WhatsAppStatus } from '#domain/whatsapp';
 import type { Cast } from '#test/world/screenshots-people';
+import { editPolicy, planPolicy } from '#test/world/screenshots-policy';
 
 /** A picture is to load at once where the README is read. */
 export const LARGEST_BYTES = 60_000;
@@ -34,6 +35,9 @@ export const shotsOf = ({ walled, rejected }: Cast): readonly Shot[] => [
   { name: 'customers', path: '/prepaid/customers', who: 'staff' },
   { name: 'customer', path: `/customers/${rejected}`, who: 'staff', height: 1000 },
   { name: 'invoices', path: '/invoices', who: 'staff' },
+  { name: 'policy', path: '/policy', who: 'staff', height: 760 },
+  { name: 'policy-edit', path: '/policy/edit', who: 'staff', height: 800, prepare: editPolicy },
+  { name: 'policy-plan', path: '/policy/edit', who: 'staff', height: 920, prepare: planPolicy },
   { name: 'redirect', path: '/prepaid/redirect', who: 'staff', height: 900 },
   { name: 'messages', path: '/messages', who: 'staff', height: 815 },
   { name: 'reports', path: '/prepaid/reports', who: 'staff' },

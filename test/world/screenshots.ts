@@ -21,6 +21,7 @@ import { launchChromium } from '#test/support/chromium';
 import { LARGEST_BYTES, type Shot, shotsOf } from '#test/world/screenshots-list';
 import { modems, seedBills } from '#test/world/screenshots-money';
 import { ACTIVE, API_ERROR, type Cast, seedCast, WALLED } from '#test/world/screenshots-people';
+import { seedPolicy } from '#test/world/screenshots-policy';
 
 /**
  * `npm run screenshots`: the pictures of docs/images, taken from the real pages over a provider that is made up, with a
@@ -142,6 +143,7 @@ async function takeAll(databaseUrl: string): Promise<void> {
     await seedProvider(portal.desk, NOW, SUBSCRIBERS);
     cast = await seedCast(portal.desk, NOW);
     await seedBills(portal.desk, cast.covered, NOW);
+    await seedPolicy(portal.desk, NOW);
     const who = await visitors(portal, cast);
     mkdirSync(folder, { recursive: true });
     for (const shot of shotsOf(cast)) {
