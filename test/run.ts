@@ -30,7 +30,7 @@ const TOOLS: readonly { missing: () => string | null; packages: readonly string[
   { missing: freeRadiusMissing, packages: ['freeradius', 'freeradius-utils'] },
   // Both are on the same machine as freeradius itself; rlm_sql on PostgreSQL is for the bench.
   { missing: raddbMissing, packages: ['freeradius-rest', 'freeradius-postgresql'] },
-  { missing: chromiumMissing, packages: ['chromium'] },
+  { missing: chromiumMissing, packages: ['chromium-headless-shell'] },
   {
     missing: () => (namespacesForbidden() === null ? namespaceToolsMissing() : null),
     packages: ['iproute2', 'nftables'],

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Condition, defaultPolicy, parsePolicy, type Rule, WALLED_RATE } from '#domain/policy';
+import { say } from '#domain/say';
 import type { Desk } from '#operations/desk';
 import { change } from '#storage/change';
 import { sweepDue } from '#storage/due';
@@ -30,7 +31,8 @@ export async function firstPolicy(desk: Desk): Promise<FirstPolicy> {
       const now = await policyInForce(tx);
       if (now?.id !== found?.id) throw new PublishedMeanwhile();
       if ((await activeRollout(tx)) !== null) throw new RollingOut();
-      const note = needed === 'published' ? 'the default' : 'the default of this version, in place of the one before';
+      const note =
+        needed === 'published' ? say`the default` : say`the default of this version, in place of the one before`;
       const at = new Date(desk.clock());
       const id = await publishPolicy(tx, { document, note, createdBy: desk.actor, at });
       Object.assign(detail, { revision: id, ...(now === null ? {} : { before: now.id }) });

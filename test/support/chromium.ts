@@ -4,8 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 
-/** Where distributions put Chromium; Debian's package is `chromium`. playwright-core brings no browser of its own. */
-const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/usr/local/bin/chromium'];
+/**
+ * Where distributions put Chromium; playwright-core brings no browser of its own. Debian's `chromium-headless-shell` is the same
+ * engine without what draws windows, and has a third less to do.
+ */
+const PATHS = [
+  '/usr/bin/chromium-headless-shell',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/usr/local/bin/chromium',
+];
 
 const installed = (): string | undefined => PATHS.find(existsSync);
 

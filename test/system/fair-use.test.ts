@@ -98,7 +98,8 @@ async function dialled(): Promise<Attributes> {
 }
 
 test("a line that has used the day's gigabyte is slowed down at once, until midnight, on its session and at its next dial", async () => {
-  await router.dial('budi', 'rahasia-77', { redials: false });
+  // Who dials before the directory has heard of him is rejected.
+  await expect.poll(async () => (await router.dial('budi', 'rahasia-77', { redials: false })).state).toBe('up');
   await router.until('budi has the rate of his plan', () => line().limits.downloadBps === 20e6, 20_000);
   router.use(line(), { downloadBytes: 700 * MB });
   await router.interim(line());

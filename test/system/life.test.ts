@@ -132,7 +132,11 @@ describe('the command line beside a running server', () => {
     [['suspend', 'nobody'], 1, /^there is no subscriber "nobody"/],
     [['explain', 'budi', '--at', 'noon'], 1, /^--at is no instant/],
     [['subscriber', 'import', '/nowhere.csv'], 1, /^the file \/nowhere\.csv cannot be read \(ENOENT\)\n$/],
-    [['nas', 'script', 'tower'], 2, /^--server is missing: the address of this server as the router reaches it\n$/],
+    [
+      ['nas', 'script', 'tower'],
+      2,
+      /^--server is missing: the address of this server as the router reaches it; of several nodes each, in the order of asking\n$/,
+    ],
   ])('gerbang %j ends with %i and says it', async (args, code, stderr) => {
     const ran = await run(...args);
     expect([ran.code, ran.stdout]).toEqual([code, '']);

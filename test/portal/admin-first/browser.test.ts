@@ -6,7 +6,7 @@ import { askEnd } from '#storage/sessions';
 import { addPerson, HOSTILE } from '#test/portal/admin-first/people';
 import { seedProvider } from '#test/portal/admin-first/provider';
 import { NOW, startPortal, type TestPortal } from '#test/portal/harness';
-import { looksFaults } from '#test/portal/looks';
+import { looksFaults, wideColourFaults } from '#test/portal/looks';
 import { launchChromium } from '#test/support/chromium';
 import { describeWithChromium } from '#test/support/tools';
 
@@ -121,6 +121,16 @@ describeWithChromium('the first half of the staff’s pages in a real browser', 
     },
     SLOW,
   );
+
+  test('the colours of what only a wide page shows can be read, in both themes', async () => {
+    const context = await open(pages, 1280);
+    const page = await context.newPage();
+    for (const path of ['/prepaid/dashboard', '/customers', '/customers/21']) {
+      expect(await faultsOf(page, pages, path)).toEqual([]);
+      expect(await wideColourFaults(page)).toEqual([]);
+    }
+    await context.close();
+  });
 
   test(
     'a PIN that was just made, its slip and the sheet of many look right, and print without the menu',
