@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
+import { vi } from 'vitest';
+import type { Mikrotik } from '#test/world/mikrotik';
+import type { Session } from '#test/world/session';
 import { Attributes, encodeAccessRequest, encodeAccounting, faultOfReply } from '#test/world/wire';
 
 export type Answer =
@@ -33,6 +36,13 @@ export async function papDial(port: number, secret: string, username: string, pa
     rateLimit: attributes.vendorText('Mikrotik-Rate-Limit'),
     list: attributes.vendorText('Mikrotik-Address-List'),
   };
+}
+
+/** Dials until the line is up: a node hears of a new subscriber a moment after somebody else entered it. */
+export async function dialIn(router: Mikrotik, username: string, password: string): Promise<Session> {
+  const isUp = async () => (await router.dial(username, password, { redials: false })).state === 'up';
+  await vi.waitUntil(isUp, { timeout: 20_000 });
+  return router.session(username)!;
 }
 
 /** One Accounting-Request; whether it was acknowledged. */

@@ -17,6 +17,7 @@ import { entities } from '#storage/entities';
 import { runningServer } from '#storage/lock';
 import { publishPolicy } from '#storage/policy';
 import { loadMasterKey } from '#storage/secrets';
+import { dialIn } from '#test/system/dial';
 import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 import { macOf } from '#test/world/router-options';
@@ -98,8 +99,7 @@ async function dialled(): Promise<Attributes> {
 }
 
 test("a line that has used the day's gigabyte is slowed down at once, until midnight, on its session and at its next dial", async () => {
-  // Who dials before the directory has heard of him is rejected.
-  await expect.poll(async () => (await router.dial('budi', 'rahasia-77', { redials: false })).state).toBe('up');
+  await dialIn(router, 'budi', 'rahasia-77');
   await router.until('budi has the rate of his plan', () => line().limits.downloadBps === 20e6, 20_000);
   router.use(line(), { downloadBytes: 700 * MB });
   await router.interim(line());

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { dialIn } from '#test/system/dial';
 import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 
@@ -49,7 +50,7 @@ beforeAll(async () => {
     '75000',
   );
   await run('subscriber', 'add', '--username', 'budi', '--password', 'rahasia-77');
-  await router.dial('budi', 'rahasia-77', { redials: false });
+  await dialIn(router, 'budi', 'rahasia-77');
 });
 afterAll(async () => {
   await router.stop();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { CheckedNas } from '#operations/check-nas';
+import { dialIn } from '#test/system/dial';
 import { environment, gerbang, launchNode, type Node, newDataDir, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 
@@ -34,8 +35,7 @@ beforeAll(async () => {
     await run('nas', 'add', ...entered, '--secret', SECRET);
   }
   await run('subscriber', 'add', '--username', 'budi', '--password', 'rahasia-77');
-  const session = await good.dial('budi', 'rahasia-77', { redials: false });
-  expect(session.state).toBe('up');
+  await dialIn(good, 'budi', 'rahasia-77');
   await good.advance(300);
   await bad.dial('budi', 'rahasia-77', { redials: false });
 });

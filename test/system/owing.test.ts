@@ -16,6 +16,7 @@ import { lockInvoice } from '#storage/invoices';
 import { runningServer } from '#storage/lock';
 import { loadMasterKey } from '#storage/secrets';
 import { owe, waitingPayment } from '#test/operations/owing';
+import { dialIn } from '#test/system/dial';
 import { environment, gerbang, launchNode, type Node, newDataDir, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 
@@ -75,7 +76,7 @@ const since = (table: 'invoice' | 'payment_opening', column: 'due_at' | 'opened_
   });
 
 test('a postpaid line is closed three days after its invoice was due, opened to pay for a while, and open once it is paid', async () => {
-  await router.dial('budi', 'rahasia-77', { redials: false });
+  await dialIn(router, 'budi', 'rahasia-77');
   await isAt(FULL, 'prepaid-active');
 
   const { id } = await owe(desk, budi, { dueOn: localDate(systemClock() - 2 * DAY, desk.zone), plan: 'p20' });

@@ -4,7 +4,7 @@ import { resume } from '#operations/resume';
 import { suspend } from '#operations/suspend';
 import { testDatabase } from '#test/support/database';
 import { type Cluster, PASSWORD, SECRET, soon, startCluster } from '#test/system/cluster';
-import { papDial } from '#test/system/dial';
+import { dialIn, papDial } from '#test/system/dial';
 import type { Mikrotik } from '#test/world/mikrotik';
 
 const TAKEN_OVER_MS = 10_000;
@@ -63,7 +63,7 @@ test('a change is seen by all though their listeners were just dropped', async (
 
 /** Sessions that have to end, claimed by the first node, whose words do not get through. */
 async function workFor(names: readonly string[], before = async () => {}): Promise<void> {
-  for (const name of names) await router.dial(name, PASSWORD, { redials: false });
+  for (const name of names) await dialIn(router, name, PASSWORD);
   await expect
     .poll(() => rows('select from session where username = any ($1)', [names]), soon)
     .toHaveLength(names.length);
