@@ -13,7 +13,7 @@ export const config = defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
     pool: 'forks', // processes: a test may kill
-    maxWorkers: 5, // of two cores: many a test waits
+    maxWorkers: 4, // of two cores: many a test waits
     sequence: { sequencer: LongestFirst },
     // Each is far quicker; a machine that is busy with something else must not fail it.
     testTimeout: 120_000,

@@ -70,6 +70,10 @@ comment on table policy_rollout_session is 'live sessions that the active rollou
 comment on column policy_rollout_session.reached_at is 'when enforcement is to look at it: the pace is in this';
 comment on column policy_rollout_session.acts_after is 'the newest enforcement_act when it was reached: what its NAS says to it comes later';
 
+-- From here on a claim that stands in a row was never settled.
+update due set claim = null;
+comment on column due.claim is 'the number its holder gave it, null once that has settled; whoever makes the row due sets claimed_until to null and so takes the claim away';
+
 create function policy_bucket(id bigint, salt int) returns double precision
 language plpgsql immutable strict parallel safe as $$
 declare mixed bigint := ((id & 2147483647) # (id >> 31) # salt) & 2147483647;

@@ -139,7 +139,7 @@ create table due (
 CREATE INDEX due_failing ON public.due USING btree (subscriber_id) WHERE (attempts >= 3);
 CREATE INDEX due_next ON public.due USING btree (due_at);
 comment on table due is 'when enforcement next looks at a subscriber; valid_below is the chargedBytes at which usage makes it look at once';
-comment on column due.claim is 'the number its holder gave it; whoever makes the row due sets claimed_until to null and so takes the claim away';
+comment on column due.claim is 'the number its holder gave it, null once that has settled; whoever makes the row due sets claimed_until to null and so takes the claim away';
 
 create table enforcement_act (
   id bigint generated always as identity not null,

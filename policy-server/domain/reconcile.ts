@@ -13,6 +13,13 @@ import { type Instant, MINUTE } from '#domain/time';
  */
 export type Told = { readonly live: string; readonly fixed: string };
 
+/** Stands for the `live` line where a NAS was told something and it is not known whether it took it. */
+const IN_DOUBT = 'unknown';
+
+/** Of the two lines as stored: both null where it was never known, `live` alone where it came into doubt. */
+export const toldFrom = (live: string | null, fixed: string | null): Told | null =>
+  fixed === null ? null : { live: live ?? IN_DOUBT, fixed };
+
 /** One live session as accounting and acknowledgements show it. */
 export type ObservedSession = {
   readonly sessionId: number;

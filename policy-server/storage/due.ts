@@ -14,7 +14,19 @@ export type Claim = {
   readonly attempts: number;
   /** Proof, with the id, that it is still ours. */
   readonly claim: number;
+  /** Another process held it before and has not settled: what it said meanwhile is written down nowhere if it was killed. */
+  readonly isLost: boolean;
 };
+
+/** Claims of one process are told from those of others by their upper half: it knows itself what it is about to settle. */
+const PROCESS = randomInt(2 ** 24);
+const IN_PROCESS = 2 ** 24;
+let claims = 0;
+
+function newClaim(): number {
+  claims = (claims + 1) % IN_PROCESS;
+  return PROCESS * IN_PROCESS + claims;
+}
 
 /**
  * Claims up to `limit` subscribers that are due at `at` and that nobody holds, longest due first. Rows locked by another
@@ -23,12 +35,12 @@ export type Claim = {
 export async function claimDue(db: Queryable, at: Instant, until: Instant, limit: number): Promise<Claim[]> {
   return db.query<Claim>(
     `with next as (
-       select subscriber_id from due
+       select subscriber_id, claim / $5::bigint <> $6::bigint as "isLost" from due
        where due_at <= $1::timestamptz and (claimed_until is null or claimed_until <= $1::timestamptz)
        order by due_at limit $3 for update skip locked)
      update due set claimed_until = $2::timestamptz, claim = $4 from next where due.subscriber_id = next.subscriber_id
-     returning due.subscriber_id as "subscriberId", due.attempts, due.claim`,
-    [timestamp(at), timestamp(until), limit, randomInt(2 ** 48 - 1)],
+     returning due.subscriber_id as "subscriberId", due.attempts, due.claim, coalesce(next."isLost", false) as "isLost"`,
+    [timestamp(at), timestamp(until), limit, newClaim(), IN_PROCESS, PROCESS],
     'due-claim',
   );
 }
@@ -66,22 +78,25 @@ export async function settleDue(db: Queryable, settlements: readonly Settlement[
   const sorted = oneEach(settlements, at).toSorted((a, b) => a.claim.subscriberId - b.claim.subscriberId);
   await db.execute(
     `update due set
-       due_at = case when not s.ours then least(due.due_at, $8::timestamptz)
+       due_at = case when not s.ours and not s.acted then due.due_at
+                     when not s.ours then least(due.due_at, $8::timestamptz)
                      when s.valid_below <= (select sum(used_bytes) from grants g where g.subscriber_id = s.id)
                      then least(s.due_at, $8::timestamptz)
                      else s.due_at end,
        claimed_until = null,
+       claim = case when due.claim = s.claim then null else due.claim end,
        valid_below = s.valid_below,
        attempts = case when s.ours then s.attempts else due.attempts end,
        last_error = s.error
      from (
-       select s.*, coalesce(held.claim = s.claim and held.claimed_until is not null, false) as ours
+       select s.*, coalesce(held.claim = s.claim and held.claimed_until is not null, false) as ours,
+         coalesce(held.claim = s.claim, false) as last
        from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[], $7::boolean[])
          as s (id, claim, due_at, valid_below, attempts, error, acted)
        join due held on held.subscriber_id = s.id
        order by s.id for update of held
      ) as s
-     where due.subscriber_id = s.id and (s.ours or s.acted)`,
+     where due.subscriber_id = s.id and (s.last or s.acted)`,
     [
       sorted.map((s) => s.claim.subscriberId),
       sorted.map((s) => s.claim.claim),

@@ -1,4 +1,5 @@
 import type { ImpactNas, ImpactSession, RepliedLine } from '#domain/policy-impact';
+import { toldFrom } from '#domain/reconcile';
 import type { Instant } from '#domain/time';
 import type { Queryable } from '#storage/database';
 
@@ -25,7 +26,7 @@ export async function touchedSessions(q: Queryable): Promise<TouchedSession[]> {
     nasId: row.nasId,
     nasAddress: row.nasAddress,
     subscriberId: row.subscriberId,
-    told: row.live === null || row.fixed === null ? null : { live: row.live, fixed: row.fixed },
+    told: toldFrom(row.live, row.fixed),
     endingSince: row.endingSince,
     endAsked: row.endAskedAt === null ? null : { at: row.endAskedAt, reason: '' },
   }));

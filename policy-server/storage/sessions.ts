@@ -1,4 +1,4 @@
-import type { EndAsked, ObservedSession, Told } from '#domain/reconcile';
+import { type EndAsked, type ObservedSession, type Told, toldFrom } from '#domain/reconcile';
 import type { Instant } from '#domain/time';
 import { ASSUME_ENDED } from '#storage/accounting-sql';
 import type { Queryable } from '#storage/database';
@@ -167,6 +167,16 @@ export async function recordDoubt(db: Queryable, sessionIds: readonly number[]):
   );
 }
 
+/** As `recordDoubt`, for every live session of these subscribers. */
+export async function recordDoubtOf(db: Queryable, subscriberIds: readonly number[]): Promise<void> {
+  if (subscriberIds.length === 0) return;
+  await db.execute(
+    'update session set told_live = null where subscriber_id = any($1::bigint[]) and ended_at is null',
+    [subscriberIds],
+    'session-doubt-of',
+  );
+}
+
 /** A Disconnect was acknowledged at `at`: the session should be over. Accounting that shows it alive takes this back. */
 export type EndingSession = { readonly sessionId: number; readonly at: Instant };
 
@@ -207,7 +217,7 @@ export async function askEnd(
 function session({ live, fixed, endAskedAt, endReason, ...row }: Row): LiveSession {
   return {
     ...row,
-    told: live === null || fixed === null ? null : { live, fixed },
+    told: toldFrom(live, fixed),
     endAsked: endAskedAt === null ? null : { at: endAskedAt, reason: endReason ?? '' },
   };
 }

@@ -49,7 +49,13 @@ describeWithChromium('linking GoPay in a real browser, by Midtrans’ own client
     expect(await looksFaults(other, { targets: true })).toEqual([]);
     await page.getByRole('button', { name: 'Ya' }).click();
     await page.waitForURL(`${company.url}/customer/autopay`);
-    expect(await page.getByText('GoPay terhubung.').count()).toBe(1);
+    // Where the gateway takes longer to say so than a page waits, the customer presses "Periksa".
+    const linked = page.getByText('GoPay terhubung.');
+    const check = async () => {
+      if ((await linked.count()) === 0) await page.goto(`${company.url}/customer/autopay/wallet`);
+      return linked.count();
+    };
+    await expect.poll(check, { timeout: 20_000 }).toBe(1);
     expect(await methodsOf(company.db, customer.id)).toMatchObject([{ kind: 'e-wallet', label: 'GoPay •••• 5678' }]);
   });
 });
