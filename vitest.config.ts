@@ -1,18 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './test/support/longest-first.ts';
 
-/** What puts something in the place of a module, and what weighs its process, needs one that has loaded nothing else. */
-const APART = [
-  'test/operations/pins.test.ts',
-  'test/radius-protocol/fuzz.test.ts',
-  'test/radius-server/{duplicates,fuzz,packets}.test.ts',
-];
-
 export const config = defineConfig({
   test: {
+    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
-    pool: 'forks', // processes: a test may kill
+    pool: 'forks', // processes: a test may kill, and a native fault takes only its own file down
     maxWorkers: 4, // of two cores: many a test waits
     sequence: { sequencer: LongestFirst },
     // Each is far quicker; a machine that is busy with something else must not fail it.
@@ -23,11 +17,6 @@ export const config = defineConfig({
     expect: { poll: { timeout: 4_000 } },
     reporters: ['default'],
     restoreMocks: true,
-    projects: [
-      // Files that run in one process one after another share what they import: a fifth less to do.
-      { extends: true, test: { name: 'together', isolate: false, include: ['test/**/*.test.ts'], exclude: APART } },
-      { extends: true, test: { name: 'apart', include: APART } },
-    ],
   },
 });
 

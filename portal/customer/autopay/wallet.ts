@@ -43,7 +43,8 @@ export function walletPages(doors: Doors, show: (context: Context, faults: strin
 }
 
 /** Asks the gateway about what the customer links or removed; what is not learned now, the job learns. */
-export function askForWallets({ desk, opened, subscriberId, ...context }: Context): Promise<void> {
+export function askForWallets(context: Context): Promise<void> {
+  const { desk, opened, subscriberId } = context;
   const ask = () => lookAtWallets({ ...desk, actor: 'system' }, opened.gateways, { subscriberId });
   return askInTime(context, `wallet-${subscriberId}`, ask);
 }

@@ -2,6 +2,7 @@ import { within } from '#domain/patience';
 import { type Instant, SECOND } from '#domain/time';
 import { askGateway } from '#operations/ask-gateway';
 import type { Context } from '#portal/shared/context';
+import type { Database } from '#storage/database';
 import { openIntentOf } from '#storage/payment-intents';
 
 /** Somebody who comes back from the gateway waits for our page no longer. */
@@ -9,7 +10,7 @@ const WAIT_MS = 3 * SECOND;
 /** A page that is loaded again and again does not ask again and again. */
 const ASKED_EVERY_MS = 3 * SECOND;
 const MOST_REMEMBERED = 1_000;
-const askedAt = new Map<string, Instant>();
+const askedAt = new WeakMap<Database, Map<string, Instant>>();
 
 /**
  * Asks the gateway how the open attempt of an invoice stands, for a customer who comes back from paying: the event may not
@@ -29,13 +30,14 @@ export async function askOrder(context: Context, orderId: string): Promise<void>
 
 /** Asks a gateway about something while somebody waits for the page: not too long, and not again and again. */
 export async function askInTime(
-  { now, parts }: Pick<Context, 'now' | 'parts'>,
+  { db, now, parts }: Pick<Context, 'db' | 'now' | 'parts'>,
   about: string,
   ask: () => Promise<unknown>,
 ): Promise<void> {
-  if (now - (askedAt.get(about) ?? 0) < ASKED_EVERY_MS) return;
-  if (askedAt.size >= MOST_REMEMBERED) askedAt.clear();
-  askedAt.set(about, now);
+  const known = askedAt.get(db) ?? new Map<string, Instant>();
+  if (Math.abs(now - (known.get(about) ?? 0)) < ASKED_EVERY_MS) return; // a clock may have been set back
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  askedAt.set(db, known.set(about, now));
   const asked = ask().catch((error: unknown) => {
     parts.log.warn({ err: error, about }, 'the gateway could not be asked for a page');
   });
