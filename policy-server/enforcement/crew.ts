@@ -13,7 +13,7 @@ import type { LoopOptions, LoopStatus } from '#enforcement/loop';
 import { Recorder } from '#enforcement/recorder';
 import { keyOf, listsOf, newlyWanted, type Router, routersToTell, statusOf } from '#enforcement/router';
 import { type Claim, retryFailedOn, type Settlement } from '#storage/due';
-import { anotherLiveSession, liveSessions, recordDoubtOf } from '#storage/sessions';
+import { anotherLiveSession, liveSessions, recordDoubt } from '#storage/sessions';
 import { recordWanted, retryFailedLists, staticAddressesOf } from '#storage/static-addresses';
 
 /** A subscriber we have claimed, until there is nothing more to do for now. */
@@ -83,7 +83,7 @@ export class Crew<Entry extends { readonly facts: Facts }> {
   async visit(claims: readonly Claim[]): Promise<void> {
     // A process that was killed may have told a router what nobody wrote down: each is told once more, whatever is decided.
     const lost = claims.filter(({ isLost }) => isLost).map(({ subscriberId }) => subscriberId);
-    await recordDoubtOf(this.#options.db, lost);
+    await recordDoubt(this.#options.db, lost, 'subscriber_id');
     const views = await this.#look(
       claims.map((claim) => claim.subscriberId),
       this.#options.publish,

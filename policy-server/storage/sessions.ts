@@ -158,22 +158,17 @@ export async function recordTold(db: Queryable, told: readonly ToldSession[]): P
  * A CoA was sent and not answered: what the NAS holds is not known, so that whatever is decided next is told to it, also what
  * it held before.
  */
-export async function recordDoubt(db: Queryable, sessionIds: readonly number[]): Promise<void> {
-  if (sessionIds.length === 0) return;
+export async function recordDoubt(
+  db: Queryable,
+  ids: readonly number[],
+  /** Whose ids they are: of sessions, or of subscribers for all their live ones. */
+  of: 'id' | 'subscriber_id' = 'id',
+): Promise<void> {
+  if (ids.length === 0) return;
   await db.execute(
-    'update session set told_live = null where id = any($1::bigint[]) and ended_at is null',
-    [sessionIds],
-    'session-doubt',
-  );
-}
-
-/** As `recordDoubt`, for every live session of these subscribers. */
-export async function recordDoubtOf(db: Queryable, subscriberIds: readonly number[]): Promise<void> {
-  if (subscriberIds.length === 0) return;
-  await db.execute(
-    'update session set told_live = null where subscriber_id = any($1::bigint[]) and ended_at is null',
-    [subscriberIds],
-    'session-doubt-of',
+    `update session set told_live = null where ${of} = any($1::bigint[]) and ended_at is null`,
+    [ids],
+    `session-doubt-${of}`,
   );
 }
 

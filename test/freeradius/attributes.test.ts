@@ -8,8 +8,8 @@ import { DAY } from '#domain/time';
 import { type Attribute, attributeByName, attributeNames, encodeAttribute, InvalidAttribute } from '#radius/dictionary';
 import { type Answer, dialAll } from '#test/freeradius/dials';
 import { startRaddb } from '#test/freeradius/raddb';
-import { RunningWorker } from '#test/freeradius/worker';
 import { entry, HOME_20, NAS, SECRET } from '#test/radius-server/harness';
+import { RunningWorker } from '#test/radius-server/running-worker';
 import { describeWithRaddb } from '#test/support/tools';
 
 /**

@@ -11,8 +11,8 @@ import { defaultPolicy } from '#domain/policy';
 import { DAY } from '#domain/time';
 import { readConfig } from '#policy-server/config';
 import { shippedFile, startRaddb } from '#test/freeradius/raddb';
-import { RunningWorker } from '#test/freeradius/worker';
 import { entry, HOME_20, NAS, SECRET } from '#test/radius-server/harness';
+import { RunningWorker } from '#test/radius-server/running-worker';
 import { describeWithRaddb } from '#test/support/tools';
 
 /** docs/FREERADIUS.md and the files it is about, held against each other. */

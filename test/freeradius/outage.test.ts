@@ -16,8 +16,8 @@ import type { NasEntry } from '#radius/nas-table';
 import { Packet } from '#radius/packet';
 import type { RadiusWorkerSettings } from '#radius/worker-messages';
 import { type Raddb, type RaddbPlan, startRaddb } from '#test/freeradius/raddb';
-import { RunningWorker } from '#test/freeradius/worker';
 import { entry, HOME_20, NAS, SECRET } from '#test/radius-server/harness';
+import { RunningWorker } from '#test/radius-server/running-worker';
 import { radclient } from '#test/support/freeradius';
 import { describeWithRaddb } from '#test/support/tools';
 

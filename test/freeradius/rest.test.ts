@@ -16,8 +16,8 @@ import { readJournal } from '#radius/journal';
 import { NasTable } from '#radius/nas-table';
 import { RestDoor } from '#radius/rest';
 import { RestDesk } from '#radius/rest-desk';
-import { RunningWorker } from '#test/freeradius/worker';
 import { Client, entry, HOME_20, NAS, sureDial } from '#test/radius-server/harness';
+import { RunningWorker } from '#test/radius-server/running-worker';
 
 /** The HTTP door for rlm_rest, asked by everybody but FreeRADIUS. */
 

@@ -8,8 +8,8 @@ import { DAY, HOUR, MINUTE } from '#domain/time';
 import type { DirectoryEntry, Line } from '#radius/directory';
 import { type Answer, CREDENTIALS, type Dial, dialAll } from '#test/freeradius/dials';
 import { type Raddb, startRaddb } from '#test/freeradius/raddb';
-import { RunningWorker } from '#test/freeradius/worker';
 import { entry, HOME_20, NAS, SECRET } from '#test/radius-server/harness';
+import { RunningWorker } from '#test/radius-server/running-worker';
 import { describeWithRaddb } from '#test/support/tools';
 
 /**

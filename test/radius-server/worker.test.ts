@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '#domain/clock';
 import { defaultPolicy } from '#domain/policy';
@@ -15,61 +12,14 @@ import { parseClass } from '#radius/class';
 import type { DirectoryEntry } from '#radius/directory';
 import { readJournal } from '#radius/journal';
 import type { NasEntry } from '#radius/nas-table';
-import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
 import { Client, entry, HOME_20, NAS, SECRET } from '#test/radius-server/harness';
 import { accountingRequest, attributesOf, avp, number, papDial } from '#test/radius-server/requests';
+import { type Message, RunningWorker } from '#test/radius-server/running-worker';
 import { describeWithFreeRadius } from '#test/support/tools';
 
 const ACCEPT = 2;
 const REJECT = 3;
 const ACCOUNTING_RESPONSE = 5;
-
-type Kind = FromRadiusWorker['kind'];
-type Message<K extends Kind> = Extract<FromRadiusWorker, { kind: K }>;
-
-/** A worker thread as `main` runs it. */
-class RunningWorker {
-  readonly #worker: Worker;
-  readonly heard: FromRadiusWorker[] = [];
-  #wake: () => void = () => undefined;
-
-  constructor(settings: RadiusWorkerSettings) {
-    const file = fileURLToPath(new URL('../../policy-server/radius-worker.ts', import.meta.url));
-    this.#worker = new Worker(file, { workerData: settings, execArgv: [] });
-    this.#worker.on('message', (message: FromRadiusWorker) => {
-      this.heard.push(message);
-      this.#wake();
-    });
-  }
-
-  tell(message: ToRadiusWorker): void {
-    this.#worker.postMessage(message);
-  }
-
-  /** The first message of a kind (that fits), now or to come. */
-  async hear<K extends Kind>(kind: K, fits: (message: Message<K>) => boolean = () => true): Promise<Message<K>> {
-    for (;;) {
-      const found = this.heard.find((one): one is Message<K> => one.kind === kind && fits(one as Message<K>));
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  /** Waits until everything told so far has been taken: messages and datagrams come by different ways. */
-  async settled(): Promise<void> {
-    const before = this.heard.length;
-    this.tell({ kind: 'export' });
-    await this.hear('exported', (one) => one.last && this.heard.indexOf(one) >= before);
-  }
-
-  async stop(): Promise<void> {
-    const exited = once(this.#worker, 'exit');
-    this.tell({ kind: 'stop' });
-    await exited;
-  }
-}
 
 let folder: string;
 let worker: RunningWorker;

@@ -4,6 +4,7 @@ import { wallClock } from '#domain/time';
 import {
   environment,
   gerbang,
+  gerbangSays,
   launchNode,
   type Node,
   newDataDir,
@@ -43,10 +44,7 @@ export async function startPolicyNetwork(): Promise<PolicyNetwork> {
     options: { ports: 16, timeoutMs: 2_000, redialMs: 500 },
   });
   const run = (...args: readonly string[]) => gerbang(env, args);
-  const must = async (...args: readonly string[]) => {
-    const ran = await run(...args);
-    if (ran.code !== 0) throw new Error(`gerbang ${args.join(' ')}: ${ran.stderr || ran.stdout}`);
-  };
+  const must = (...args: readonly string[]) => gerbangSays(env, ...args);
   await must(
     'nas',
     'add',

@@ -1,16 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dialIn } from '#test/system/dial';
-import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
+import { environment, gerbangSays, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
 const env = environment(newDataDir());
-const run = async (...args: string[]) => {
-  const ran = await gerbang(env, args);
-  if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}`);
-  return ran.stdout;
-};
+const run = (...args: string[]) => gerbangSays(env, ...args);
 const soon = { timeout: 30_000, interval: 20 };
 
 let node: Node;

@@ -1,18 +1,14 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { CheckedNas } from '#operations/check-nas';
 import { dialIn } from '#test/system/dial';
-import { environment, gerbang, launchNode, type Node, newDataDir, portsOf } from '#test/system/node';
+import { environment, gerbang, gerbangSays, launchNode, type Node, newDataDir, portsOf } from '#test/system/node';
 import { type Mikrotik, startMikrotik } from '#test/world/mikrotik';
 
 /** The NAS doctor as an engineer meets it: a running node, routers that ask it, and the command line. */
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
 const env = environment(newDataDir());
-const run = async (...args: string[]) => {
-  const ran = await gerbang(env, args);
-  if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}`);
-  return ran.stdout;
-};
+const run = (...args: string[]) => gerbangSays(env, ...args);
 const soon = { timeout: 60_000, interval: 500 };
 
 let node: Node;

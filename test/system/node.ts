@@ -135,6 +135,13 @@ export function gerbang(env: Record<string, string>, args: readonly string[], in
   });
 }
 
+/** The same where it has to succeed: what it printed. Throws what it complained of. */
+export async function gerbangSays(env: Record<string, string>, ...args: readonly string[]): Promise<string> {
+  const ran = await gerbang(env, args);
+  if (ran.code !== 0) throw new Error(`gerbang ${args.join(' ')}: ${ran.stderr || ran.stdout}`);
+  return ran.stdout;
+}
+
 /** What a node says about its own readiness. */
 export async function readyz(httpPort: number): Promise<{ ready: boolean; checks: Record<string, { ok: boolean }> }> {
   const answer = await fetch(`http://127.0.0.1:${httpPort}/readyz`);

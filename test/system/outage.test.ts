@@ -4,6 +4,7 @@ import { account, MAC, papDial } from '#test/system/dial';
 import {
   environment,
   gerbang,
+  gerbangSays,
   launchNode,
   type Node,
   newDataDir,
@@ -21,10 +22,7 @@ let path: CuttablePath;
 let env: Record<string, string>;
 let node: Node;
 let ports: Ports;
-const run = async (...args: string[]) => {
-  const ran = await gerbang(env, args);
-  if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}`);
-};
+const run = (...args: string[]) => gerbangSays(env, ...args);
 const dial = (username: string) => papDial(ports.authPort, SECRET, username, 'rahasia-77');
 const accounting = (status: 'Start' | 'Interim-Update', session: string) =>
   account(ports.acctPort, SECRET, [

@@ -3,7 +3,7 @@ import { type Database, openDatabase } from '#storage/database';
 import { timeline, whyOffline } from '#storage/timeline';
 import { testDatabase } from '#test/support/database';
 import { MAC, papDial } from '#test/system/dial';
-import { environment, gerbang, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
+import { environment, gerbangSays, launchNode, type Node, newDataDir, type Ports, portsOf } from '#test/system/node';
 
 const SECRET = 'a-secret-of-thirty-two-octets-00';
 let db: Database;
@@ -15,10 +15,7 @@ beforeAll(async () => {
   db = openDatabase({ url, poolSize: 2 });
   node = launchNode(env);
   ports = await portsOf(node);
-  const run = async (...args: string[]) => {
-    const ran = await gerbang(env, args);
-    if (ran.code !== 0) throw new Error(`${args.join(' ')}: ${ran.stderr}`);
-  };
+  const run = (...args: string[]) => gerbangSays(env, ...args);
   await run('nas', 'add', '--name', 'tower', '--address', '127.0.0.1', '--secret', SECRET);
   await run('subscriber', 'add', '--username', 'budi', '--password', 'rahasia-77');
 });

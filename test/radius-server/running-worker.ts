@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { FromRadiusWorker, RadiusWorkerSettings, ToRadiusWorker } from '#radius/worker-messages';
 
 type Kind = FromRadiusWorker['kind'];
-type Message<K extends Kind> = Extract<FromRadiusWorker, { kind: K }>;
+export type Message<K extends Kind> = Extract<FromRadiusWorker, { kind: K }>;
 
 /** A RADIUS worker thread as `main` runs it. */
 export class RunningWorker {
@@ -34,7 +34,7 @@ export class RunningWorker {
     }
   }
 
-  /** Waits until everything told so far has been taken. */
+  /** Waits until everything told so far has been taken: messages and datagrams come by different ways. */
   async settled(): Promise<void> {
     const before = this.heard.length;
     this.tell({ kind: 'export' });
